@@ -1,0 +1,1 @@
+"""Transposed convolutions understood, sized, ported and run."""

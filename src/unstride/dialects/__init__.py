@@ -1,0 +1,1 @@
+"""How each framework says it: one file per framework, each with its specs, ``propose`` and ``write``."""

@@ -1,0 +1,199 @@
+"""Spec: one layer in a dialect's own words, a frozen value; and how it reads as a framework-free Layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields
+from math import prod
+from typing import ClassVar, NamedTuple, TypeVar
+
+from ..errors import Reason, UnstrideError
+from ..geometry import DataLayout, Layer, WeightLayout
+from ..geometry.layer import ELEMENT_LIMIT
+from .windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A piece of the user's source kept as text: an array's name, an initializer's call."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Filters(NamedTuple):
+    """What a spec knows of its weights, once the input's channels and the kernel's shape are known."""
+
+    kernel: tuple[int, ...]
+    small: int
+    large: int
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Spec(ABC):
+    """One layer or function call in a dialect's own words.
+
+    Subclasses are frozen dataclasses whose fields are the framework's own arguments, in its order, with its
+    defaults; sequences become tuples. They say how to read themselves: the layouts, the filters, the axes.
+    """
+
+    dialect: ClassVar[str]
+    """the dialect's name, such as ``torch``"""
+    call: ClassVar[str]
+    """what is called, with its full dotted name, such as ``torch.nn.ConvTranspose2d``"""
+    transposed: ClassVar[bool]
+    batched: ClassVar[bool] = True
+    """whether the framework's input has a batch axis (where both are taken: whether it usually has)"""
+    functional: ClassVar[bool] = False
+    """whether the kernel is an array argument, whose shape is then needed to read the spec"""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _frozen(getattr(self, field.name)))
+        self.check()
+
+    def check(self) -> None:  # noqa: B027 - most constructors accept everything their types allow
+        """Raise UnstrideError where the framework's constructor would reject the arguments."""
+
+    @property
+    @abstractmethod
+    def bias_present(self) -> bool:
+        """Whether one number per output channel is added."""
+
+    @abstractmethod
+    def data_layout(self, dimensions: int) -> DataLayout:
+        """Axis order of an input with that many dimensions; UnstrideError where the rank is wrong."""
+
+    @abstractmethod
+    def weight_layout(self, rank: int) -> WeightLayout:
+        """Axis order of the kernel array for ``rank`` spatial axes."""
+
+    @abstractmethod
+    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+        """Taps and channels, given the input's channels and, for functions, the kernel array's shape."""
+
+    @abstractmethod
+    def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
+        """The framework's rule: one window for each spatial size of the input."""
+
+    def array_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None, groups: int = 1) -> Filters:
+        """The filters of a function, from its kernel array's shape; checks it against the input's channels."""
+        if kernel_shape is None:
+            raise UnstrideError(
+                Reason.KERNEL,
+                f"{self.call} takes its kernel as an array, whose shape is needed",
+                argument="kernel_shape",
+                value=None,
+                hint="pass kernel_shape (--kernel), in the framework's own weight layout",
+            )
+        kernel, small, large = self.weight_layout(rank).split(kernel_shape, groups)
+        if min(kernel) < 1:
+            rule = "must have at least one tap on every axis"
+            raise UnstrideError(Reason.KERNEL, rule, argument="kernel_shape", value=kernel_shape)
+        wanted = small if self.transposed else large
+        if channels != wanted:
+            rule = f"the kernel of shape {kernel_shape} takes {wanted} input channels, the input has {channels}"
+            raise UnstrideError(Reason.CHANNELS, rule, argument="kernel_shape", value=kernel_shape)
+        return Filters(kernel, small, large, groups)
+
+    def check_output(  # noqa: B027 - most frameworks have no rule beyond the others
+        self, shape: tuple[int, ...], input_shape: tuple[int, ...]
+    ) -> None:
+        """Raise UnstrideError where the framework rejects what the other rules allow (whole shapes known)."""
+
+    def read(self, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None) -> Layer:
+        """The framework-free layer for this input.
+
+        ``input_shape`` is in the dialect's own data layout. ``kernel_shape``, in its own weight layout, is needed
+        by functions and checked for layers. Raises UnstrideError where the framework would reject the shapes.
+        """
+        input_shape = checked_shape(input_shape, "input_shape")
+        data = self.data_layout(len(input_shape))
+        batch, channels, size = data.split(input_shape)
+        if kernel_shape is not None:
+            kernel_shape = checked_shape(kernel_shape, "kernel_shape")
+        filters = self.filters(data.rank, channels, kernel_shape)
+        axes = tuple(window.axis for window in self.windows(size, filters.kernel))
+        layer = Layer(axes, filters.small, filters.large, filters.groups, self.transposed, self.bias_present)
+        self._check_kernel(layer, kernel_shape)
+        output = data.join(batch, layer.out_channels, layer.output_size)
+        if max(prod(output), prod(input_shape)) > ELEMENT_LIMIT:
+            rule = "more elements than a 64-bit index can count"
+            raise UnstrideError(Reason.TOO_LARGE, rule, argument="output_shape", value=output)
+        self.check_output(output, input_shape)
+        return layer
+
+    def _check_kernel(self, layer: Layer, kernel_shape: tuple[int, ...] | None) -> None:
+        layout = self.weight_layout(layer.rank)
+        if kernel_shape is not None and kernel_shape != layout.shape(layer):
+            raise UnstrideError(
+                Reason.KERNEL,
+                f"this layer's kernel array has the shape {layout.shape(layer)}: {layout.name}",
+                argument="kernel_shape",
+                value=kernel_shape,
+            )
+
+    def output_shape(
+        self, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None
+    ) -> tuple[int, ...]:
+        """The exact output shape, in the dialect's own data layout; raises as ``read`` does."""
+        layer = self.read(input_shape, kernel_shape)
+        data = self.data_layout(len(input_shape))
+        batch, _, _ = data.split(tuple(input_shape))
+        return data.join(batch, layer.out_channels, layer.output_size)
+
+    def kernel_shape(self, layer: Layer) -> tuple[int, ...]:
+        """The shape of ``layer``'s kernel array, in the dialect's own weight layout."""
+        return self.weight_layout(layer.rank).shape(layer)
+
+    def input_shape(self, layer: Layer, batch: int = 1) -> tuple[int, ...]:
+        """The shape of ``layer``'s input, in the dialect's own data layout."""
+        data = self.data_layout(layer.rank + (2 if self.batched else 1))
+        return data.join(batch, layer.in_channels, layer.input_size)
+
+    def code(self) -> str:
+        """The framework's source line: every argument that differs from its default.
+
+        The first arguments without a default are given by position.
+        """
+        words = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.default is MISSING and not field.kw_only:
+                words.append(repr(value))
+            elif value != field.default:
+                words.append(f"{field.name}={value!r}")
+        return f"{self.call}({', '.join(words)})"
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def ranked(family: type[S], call: str) -> tuple[type[S], type[S], type[S]]:
+    """The 1-D, 2-D and 3-D forms of one family; ``{}`` in ``call`` stands for the rank.
+
+    The class is named as the last part of the call.
+    """
+
+    def form(rank: int) -> type[S]:
+        name = call.format(rank)
+        members = {"call": name, "rank": rank, "__doc__": f"``{name}``.", "__module__": family.__module__}
+        return type(name.rpartition(".")[2], (family,), members)
+
+    return form(1), form(2), form(3)
+
+
+def checked_shape(shape: object, name: str) -> tuple[int, ...]:
+    """A shape as a tuple of non-negative integers; anything else is an UnstrideError."""
+    entries = tuple(shape) if isinstance(shape, (tuple, list)) else None
+    if entries is None or any(type(entry) is not int or entry < 0 for entry in entries):
+        rule = "must be a sequence of non-negative integers"
+        raise UnstrideError(Reason.SIZE, rule, argument=name, value=shape)
+    return entries
+
+
+def _frozen(value: object) -> object:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value

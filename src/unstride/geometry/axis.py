@@ -1,0 +1,203 @@
+"""One spatial axis: ``large = stride·small + dilation·tap − before``, and all that follows from it.
+
+``small`` indexes the short side (a transposed convolution's input, a convolution's output), ``large``
+the long side. Everything here is exact integer arithmetic on that one relation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
+
+from ..errors import Reason, UnstrideError
+
+_LIMITS = {
+    "small": (0, Reason.SIZE),
+    "large": (0, Reason.SIZE),
+    "kernel": (1, Reason.KERNEL),
+    "stride": (1, Reason.STRIDE),
+    "dilation": (1, Reason.DILATION),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One product of the sum: element ``small`` meets ``tap`` and lands at ``large``."""
+
+    small: int
+    tap: int
+    large: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The large indices with one remainder of ``large + before`` modulo the stride, and their taps.
+
+    Within a phase, large index ``first + m·stride`` meets small index ``start + m − offset`` for each
+    tap's ``offset``: a convolution without a stride.
+    """
+
+    remainder: int
+    first: int
+    """the smallest large index of the phase"""
+    count: int
+    """how many large indices the phase has"""
+    start: int
+    """``(first + before − remainder) / stride``"""
+    taps: tuple[int, ...]
+    offsets: tuple[int, ...]
+    """for each tap, ``(dilation·tap − remainder) / stride``"""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of consecutive large indices of one phase that meet the same taps, all of them valid."""
+
+    phase: Phase
+    first: int
+    """the run's first large index"""
+    count: int
+    """how many large indices it has, each one stride after the other"""
+    taps: tuple[int, ...]
+    """the taps whose small index exists, for every index of the run"""
+    smalls: tuple[int, ...]
+    """for each tap, the small index met by the run's first large index; it grows by one along the run"""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The relation on one axis.
+
+    >>> axis = Axis(small=2, large=4, kernel=3, stride=2)
+    >>> axis.full, axis.after
+    (5, 1)
+    """
+
+    small: int
+    """number of elements on the small side"""
+    large: int
+    """number of elements on the large side"""
+    kernel: int
+    """number of taps"""
+    stride: int = 1
+    """large elements between the stamps of neighbouring small elements"""
+    dilation: int = 1
+    """large elements between neighbouring taps"""
+    before: int = 0
+    """elements of the full extent before large index 0: cropped (transposed) or padded (forward); may be negative"""
+
+    def __post_init__(self) -> None:
+        for name, (least, reason) in _LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise UnstrideError(reason, f"must be an integer of at least {least}", argument=name, value=value)
+        if type(self.before) is not int:
+            raise UnstrideError(Reason.PADDING, "must be an integer", argument="before", value=self.before)
+
+    @property
+    def span(self) -> int:
+        """Extent of the dilated kernel, ``dilation·(kernel − 1) + 1``."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def full(self) -> int:
+        """Extent that all stamps together cover, ``(small − 1)·stride + span``."""
+        return (self.small - 1) * self.stride + self.span
+
+    @property
+    def after(self) -> int:
+        """What is left of the full extent behind the large side; negative where no stamp reaches the end."""
+        return self.full - self.before - self.large
+
+    def taps(self, large: int) -> tuple[Contribution, ...]:
+        """All products that meet at one large index, in order of the tap.
+
+        >>> [(c.small, c.tap) for c in Axis(small=2, large=5, kernel=3, stride=2).taps(2)]
+        [(1, 0), (0, 2)]
+        """
+        found = []
+        for tap in range(self.kernel):
+            small, rest = divmod(large + self.before - self.dilation * tap, self.stride)
+            if rest == 0 and 0 <= small < self.small:
+                found.append(Contribution(small, tap, large))
+        return tuple(found)
+
+    def stamp(self, small: int) -> tuple[Contribution, ...]:
+        """All products of one small index that land inside the large side, in order of the tap."""
+        origin = self.stride * small - self.before
+        places = ((tap, origin + self.dilation * tap) for tap in range(self.kernel))
+        return tuple(Contribution(small, tap, large) for tap, large in places if 0 <= large < self.large)
+
+    def smalls(self, tap: int) -> range:
+        """The small indices whose product with ``tap`` lands inside the large side (may be empty)."""
+        shift = self.before - self.dilation * tap
+        first = max(0, -(-shift // self.stride))
+        stop = min(self.small, -(-(self.large + shift) // self.stride))
+        return range(first, max(first, stop))
+
+    @property
+    def products(self) -> int:
+        """Number of (small, tap) pairs that land inside the large side: this axis's factor of the multiply count."""
+        return sum(len(self.smalls(tap)) for tap in range(self.kernel))
+
+    def coverage(self, large: int) -> int:
+        """How many taps meet at one large index."""
+        return len(self.taps(large))
+
+    def phases(self) -> Iterator[Phase]:
+        """The large side split by remainder modulo the stride; empty phases are left out."""
+        for remainder in range(self.stride):
+            first = (remainder - self.before) % self.stride
+            count = max(0, -(-(self.large - first) // self.stride))
+            if count:
+                yield self._phase(remainder, first, count)
+
+    def _phase(self, remainder: int, first: int, count: int) -> Phase:
+        # dilation·tap ≡ remainder (mod stride) is solved by every (stride/gcd)-th tap, or by none
+        period = self.stride // gcd(self.stride, self.dilation)
+        candidates = range(min(period, self.kernel))
+        root = next((tap for tap in candidates if (self.dilation * tap - remainder) % self.stride == 0), self.kernel)
+        taps = tuple(range(root, self.kernel, period))
+        offsets = tuple((self.dilation * tap - remainder) // self.stride for tap in taps)
+        return Phase(remainder, first, count, (first + self.before - remainder) // self.stride, taps, offsets)
+
+    def segments(self) -> Iterator[Segment]:
+        """The phases cut where a tap's small index enters or leaves ``[0, small)``; they partition the large side."""
+        for phase in self.phases():
+            cuts = {0, phase.count}
+            for offset in phase.offsets:
+                entry = offset - phase.start
+                cuts |= {cut for cut in (entry, entry + self.small) if 0 < cut < phase.count}
+            bounds = sorted(cuts)
+            for begin, end in pairwise(bounds):
+                yield self._segment(phase, begin, end)
+
+    def _segment(self, phase: Phase, begin: int, end: int) -> Segment:
+        met = [(tap, phase.start + begin - offset) for tap, offset in zip(phase.taps, phase.offsets, strict=True)]
+        valid = [(tap, small) for tap, small in met if 0 <= small < self.small]
+        taps, smalls = tuple(tap for tap, _ in valid), tuple(small for _, small in valid)
+        return Segment(phase, phase.first + begin * self.stride, end - begin, taps, smalls)
+
+    def small_window(self, start: int, stop: int) -> range:
+        """The least range of small indices that large indices ``[start, stop)`` need.
+
+        >>> Axis(small=10, large=21, kernel=3, stride=2).small_window(4, 8)
+        range(1, 4)
+        """
+        if stop <= start:
+            return range(0)
+        first = -(-(start + self.before - self.dilation * (self.kernel - 1)) // self.stride)
+        last = (stop - 1 + self.before) // self.stride
+        begin = min(max(0, first), self.small)
+        return range(begin, max(begin, min(self.small, last + 1)))
+
+    def large_sizes(self, padding: int) -> range:
+        """The ``stride`` large sizes that a convolution padded by ``padding`` in all maps to this small size.
+
+        >>> Axis(small=4, large=28, kernel=3, stride=7, before=1).large_sizes(padding=2)
+        range(22, 29)
+        """
+        least = self.full - padding
+        return range(least, least + self.stride)
