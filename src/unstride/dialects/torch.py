@@ -322,8 +322,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
         shared["output_padding"] = compact(tuple(axis.before - axis.after for axis in layer.axes))
     modules = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d) if layer.transposed else (Conv1d, Conv2d, Conv3d)
     functions = FORMS[9:12] if layer.transposed else FORMS[6:9]
-    module: type[Any] = modules[layer.rank - 1]
-    function: type[Any] = functions[layer.rank - 1]
+    module: Callable[..., Spec] = modules[layer.rank - 1]
+    function: Callable[..., Spec] = functions[layer.rank - 1]
     kernel, bias = compact(layer.kernel), Source("bias") if layer.bias else None
     yield partial(module, layer.in_channels, layer.out_channels, kernel, bias=layer.bias, **shared)
     yield partial(function, Source("x"), Source("weight"), bias, **shared)
