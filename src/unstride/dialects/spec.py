@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from math import prod
 from typing import ClassVar, NamedTuple, TypeVar
@@ -49,6 +50,8 @@ class Spec(ABC):
     """whether the framework's input has a batch axis (where both are taken: whether it usually has)"""
     functional: ClassVar[bool] = False
     """whether the kernel is an array argument, whose shape is then needed to read the spec"""
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    """other keywords the framework takes for an argument -> the argument's name"""
 
     def __post_init__(self) -> None:
         for field in fields(self):
