@@ -1,1 +1,61 @@
-"""Transposed convolutions understood, sized, ported and run."""
+"""Transposed convolutions understood, sized, ported and run: one relation, every framework's dialect.
+
+>>> import unstride
+>>> spec = unstride.parse("keras.layers.Conv2DTranspose(1, 3, strides=2, padding='same')")
+>>> spec.output_shape((1, 2, 2, 1))
+(1, 4, 4, 1)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .errors import Reason, UnstrideError
+
+if TYPE_CHECKING:
+    from .answers import explain, solve
+    from .computation import Prepared, prepare, run
+    from .dialects.code import parse
+    from .dialects.refusal import Refusal
+    from .dialects.spec import Spec
+    from .porting import port
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Prepared",
+    "Reason",
+    "Refusal",
+    "Spec",
+    "UnstrideError",
+    "explain",
+    "parse",
+    "port",
+    "prepare",
+    "run",
+    "solve",
+]
+
+# a name is imported when first used, so that a command loads only what it needs (NumPy stays out of `unstride shape`)
+_HOMES = {
+    "Prepared": "computation",
+    "Refusal": "dialects.refusal",
+    "Spec": "dialects.spec",
+    "explain": "answers",
+    "parse": "dialects.code",
+    "port": "porting",
+    "prepare": "computation",
+    "run": "computation",
+    "solve": "answers",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

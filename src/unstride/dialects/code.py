@@ -15,7 +15,7 @@ from inspect import Parameter, Signature, signature
 
 from ..errors import Reason, UnstrideError
 from .registry import DIALECTS, named
-from .spec import Source, Spec
+from .spec import Source, Spec, argument
 
 TEXT_LIMIT = 10_000
 """Most characters of pasted source that are read."""
@@ -84,7 +84,7 @@ class _Call:
         try:
             tree = ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise _syntax_error(code, error) from None
+            raise _syntax_error(error) from None
         node, applied = _innermost(tree), None
         if isinstance(node.func, ast.Call):
             node, applied = node.func, node
@@ -98,12 +98,12 @@ class _Call:
         return UnstrideError(reason, rule, hint=hint, where=_caret(self.code, node))
 
 
-def _syntax_error(code: str, error: Exception) -> UnstrideError:
+def _syntax_error(error: Exception) -> UnstrideError:
     hint = "paste one call, such as nn.ConvTranspose2d(16, 33, 3, stride=2)"
     if not isinstance(error, SyntaxError) or error.text is None:
         return UnstrideError(Reason.SYNTAX, "this is not source that can be read", hint=hint)
     line, column = error.text.rstrip("\n"), max((error.offset or 1) - 1, 0)
-    return UnstrideError(Reason.SYNTAX, f"{error.msg}", hint=hint, where=f"  {line}\n  {' ' * column}^")
+    return UnstrideError(Reason.SYNTAX, error.msg, hint=hint, where=f"  {line}\n  {' ' * column}^")
 
 
 def _innermost(tree: ast.Module) -> ast.Call:
@@ -177,7 +177,7 @@ class _Binding:
 
     def spec(self) -> Spec:
         nodes = self._bound()
-        sources = {field.name for field in fields(self.form) if "Source" in str(field.type)}
+        sources = {argument(field.name) for field in fields(self.form) if "Source" in str(field.type)}
         values = {name: self._literal(node, name, name in sources) for name, node in nodes.items()}
         try:
             return self.form(**values)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from inspect import Signature, signature
 from math import prod
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
@@ -33,12 +34,35 @@ class Filters(NamedTuple):
     groups: int = 1
 
 
+class _Form(ABCMeta):
+    """Lets a field with a trailing underscore be given by the framework's own word, without it.
+
+    A framework's argument that is named as a method of every spec, such as ``output_shape``, is the field
+    ``output_shape_``.
+    """
+
+    def __call__(cls, *values: Any, **words: Any) -> Any:
+        known = getattr(cls, "__dataclass_fields__", {})
+        return super().__call__(*values, **{f"{w}_" if f"{w}_" in known else w: v for w, v in words.items()})
+
+    @property
+    def __signature__(cls) -> Signature:
+        _, *parameters = signature(cls.__init__).parameters.values()
+        return Signature([each.replace(name=argument(each.name)) for each in parameters])
+
+
+def argument(field: str) -> str:
+    """The framework's name of the argument that a spec's field holds."""
+    return field.rstrip("_")
+
+
 @dataclass(frozen=True)
-class Spec(ABC):
+class Spec(metaclass=_Form):
     """One layer or function call in a dialect's own words.
 
     Subclasses are frozen dataclasses whose fields are the framework's own arguments, in its order, with its
     defaults; sequences become tuples. They say how to read themselves: the layouts, the filters, the axes.
+    An argument named as one of the methods below is the field with an underscore behind it.
     """
 
     dialect: ClassVar[str]
@@ -75,7 +99,7 @@ class Spec(ABC):
         """Axis order of the kernel array for ``rank`` spatial axes."""
 
     @abstractmethod
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         """Taps and channels, given the input's channels and, for functions, the kernel array's shape."""
 
     @abstractmethod
@@ -118,7 +142,7 @@ class Spec(ABC):
         batch, channels, size = data.split(input_shape)
         if kernel_shape is not None:
             kernel_shape = checked_shape(kernel_shape, "kernel_shape")
-        filters = self.filters(data.rank, channels, kernel_shape)
+        filters = self.read_filters(data.rank, channels, kernel_shape)
         axes = tuple(window.axis for window in self.windows(size, filters.kernel))
         layer = Layer(axes, filters.small, filters.large, filters.groups, self.transposed, self.bias_present)
         self._check_kernel(layer, kernel_shape)
@@ -168,7 +192,7 @@ class Spec(ABC):
             if field.default is MISSING and not field.kw_only:
                 words.append(repr(value))
             elif value != field.default:
-                words.append(f"{field.name}={value!r}")
+                words.append(f"{argument(field.name)}={value!r}")
         return f"{self.call}({', '.join(words)})"
 
 

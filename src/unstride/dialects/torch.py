@@ -176,7 +176,7 @@ class _Module(_Torch):
     def bias_present(self) -> bool:
         return bool(self.bias)
 
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
         if channels != self.in_channels:
             rule = f"the input has {channels} channels"
@@ -199,7 +199,7 @@ class _Function(_Torch):
     def bias_present(self) -> bool:
         return self.bias is not None
 
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         return self.array_filters(rank, channels, kernel_shape, self.groups)
 
 

@@ -33,6 +33,24 @@ class Rearrangement:
             return moved
         return moved[tuple(slice(None, None, -1 if i in self.flips else None) for i in range(len(self.merged)))]
 
+    def expression(self, name: str) -> str:
+        """The rearrangement as NumPy source.
+
+        >>> Rearrangement((3, 2), (1, 0), (2, 3), (1,)).expression("w")
+        'w.transpose(1, 0)[:, ::-1]'
+        """
+        text = name
+        moved = tuple(self.split[axis] for axis in self.permutation)
+        if len(self.split) > len(self.merged) or (len(self.split) == len(self.merged) and moved != self.merged):
+            text += f".reshape{self.split}"
+        if self.permutation != tuple(range(len(self.split))):
+            text += f".transpose{self.permutation}"
+        if moved != self.merged:
+            text += f".reshape{self.merged}"
+        if self.flips:
+            text += f"[{', '.join('::-1' if axis in self.flips else ':' for axis in range(len(self.merged)))}]"
+        return text
+
     @property
     def trivial(self) -> bool:
         """Whether nothing moves."""

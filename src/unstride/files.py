@@ -1,0 +1,143 @@
+"""Arrays in ``.npy``, ``.npz`` and ``.safetensors`` files; nothing pickled is read, nothing half written stays.
+
+A file with several arrays is named with the array's key: ``weights.npz:kernel``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine.memory import check_bytes
+from .errors import Reason, UnstrideError
+
+SUFFIXES = (".npy", ".npz", ".safetensors")
+
+
+def load(name: str) -> NDArray[Any]:
+    """The array in a file, named ``file.npy``, ``file.npz:key`` or ``file.safetensors:key``.
+
+    The key may be left out where the file holds one array. Raises UnstrideError where the file is missing, damaged,
+    pickled, of another kind, or declares more bytes than memory holds.
+    """
+    path, key = _split(name)
+    try:
+        return _READERS[path.suffix](path, key)
+    except UnstrideError:
+        raise
+    except OSError as error:
+        raise _unreadable(name, error.strerror or str(error)) from None
+    except (ValueError, KeyError, zipfile.BadZipFile, EOFError, MemoryError, OverflowError) as error:
+        raise _unreadable(name, f"it is damaged or not what its name says: {error}") from None
+
+
+def save(name: str, array: NDArray[Any]) -> None:
+    """Write one array, to a temporary file beside the target first, so that the target is whole or untouched."""
+    path, key = _split(name)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    except OSError as error:
+        raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            _WRITERS[path.suffix](stream, key or "y", array)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _split(name: str) -> tuple[Path, str | None]:
+    """File and key; a colon that belongs to the path itself (a drive letter) is left alone."""
+    head, colon, key = name.rpartition(":")
+    path = Path(head) if colon and Path(head).suffix in SUFFIXES else Path(name)
+    if path.suffix not in SUFFIXES:
+        rule = f"must end in {', '.join(SUFFIXES)}"
+        raise UnstrideError(Reason.FILE, rule, argument="file", value=name, hint="save the array with numpy.save")
+    return path, key if path != Path(name) else None
+
+
+def _unreadable(name: str, why: str) -> UnstrideError:
+    return UnstrideError(Reason.FILE, f"cannot be read: {why}", argument="file", value=name)
+
+
+def _load_npy(path: Path, key: str | None) -> NDArray[Any]:
+    if key is not None:
+        raise UnstrideError(Reason.FILE, "an .npy file holds one array, without a key", argument="file", value=key)
+    check_bytes(path.stat().st_size, f"the array in {path.name}")
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
+
+
+def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
+    with zipfile.ZipFile(path) as archive:
+        chosen = _chosen(path, key, [name.removesuffix(".npy") for name in archive.namelist()])
+        check_bytes(archive.getinfo(f"{chosen}.npy").file_size, f"the array {chosen} in {path.name}")
+    with np.load(path, allow_pickle=False) as arrays:
+        array: NDArray[Any] = arrays[chosen]
+    return array
+
+
+def _load_safetensors(path: Path, key: str | None) -> NDArray[Any]:
+    safetensors = _safetensors()
+    check_bytes(path.stat().st_size, f"the arrays in {path.name}")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as arrays:
+            array: NDArray[Any] = arrays.get_tensor(_chosen(path, key, list(arrays.keys())))
+    except safetensors.SafetensorError as error:
+        raise _unreadable(str(path), str(error)) from None
+    return array
+
+
+def _chosen(path: Path, key: str | None, keys: list[str]) -> str:
+    if key is None and len(keys) == 1:
+        return keys[0]
+    if key not in keys:
+        rule = f"needs the name of one of its arrays: {', '.join(sorted(keys)) or 'it holds none'}"
+        raise UnstrideError(Reason.FILE, rule, argument="file", value=str(path), hint=f"write it as {path.name}:name")
+    return key
+
+
+def _safetensors() -> Any:  # the library is optional and ships no types
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError:
+        hint = "pip install safetensors, or save the arrays as .npz"
+        raise UnstrideError(Reason.FILE, "reading .safetensors needs the safetensors library", hint=hint) from None
+    return safetensors
+
+
+def _write_npy(stream: Any, key: str, array: NDArray[Any]) -> None:
+    del key
+    np.save(stream, array, allow_pickle=False)
+
+
+def _write_npz(stream: Any, key: str, array: NDArray[Any]) -> None:
+    np.savez(stream, **{key: array})
+
+
+def _write_safetensors(stream: Any, key: str, array: NDArray[Any]) -> None:
+    stream.write(_safetensors().numpy.save({key: np.ascontiguousarray(array)}))
+
+
+_READERS: dict[str, Callable[[Path, str | None], NDArray[Any]]] = {
+    ".npy": _load_npy,
+    ".npz": _load_npz,
+    ".safetensors": _load_safetensors,
+}
+_WRITERS: dict[str, Callable[[Any, str, NDArray[Any]], None]] = {
+    ".npy": _write_npy,
+    ".npz": _write_npz,
+    ".safetensors": _write_safetensors,
+}

@@ -1,0 +1,99 @@
+"""The parameters of one layer in another dialect, with what must be done to its data and its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..dialects import registry
+from ..dialects.refusal import Composition, Refusal
+from ..dialects.spec import Spec
+from ..geometry import Layer, Rearrangement
+from ..geometry.wire import axis_to_wire
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One layer, as another dialect says it."""
+
+    source: Spec
+    layer: Layer
+    dialect: str
+    """the target dialect's name"""
+    written: Spec | Refusal
+    """the target's spec, or why it has none"""
+    input_shape: tuple[int, ...]
+    """the source's input"""
+
+    @property
+    def exact(self) -> bool:
+        """Whether one call in the target dialect is exactly the same layer."""
+        return isinstance(self.written, Spec)
+
+    @property
+    def target(self) -> Spec | None:
+        """The spec that takes the weights: the whole layer, or the middle of its composition."""
+        if isinstance(self.written, Spec):
+            return self.written
+        return self.written.composition.spec if self.written.composition else None
+
+    @property
+    def composition(self) -> Composition | None:
+        """The exact composition, where one call does not do."""
+        return None if isinstance(self.written, Spec) else self.written.composition
+
+    @property
+    def kernel(self) -> Rearrangement | None:
+        """What turns the source's kernel array into the target's; None where the groups are first split apart."""
+        target, rank = self.target, self.layer.rank
+        if target is None or (self.composition and self.composition.split > 1):
+            return None
+        return self.source.weight_layout(rank).to(target.weight_layout(rank), self.layer)
+
+    def text(self) -> str:
+        """The port in lines of text: the code, then what happens to kernel and data."""
+        target, rank = self.target, self.layer.rank
+        lines = [self.written.code()] if isinstance(self.written, Spec) else str(self.written).splitlines()
+        if target is not None:
+            before, after = self.source.weight_layout(rank), target.weight_layout(rank)
+            lines += [f"kernel: {before.name} -> {after.name}"]
+            if self.kernel is not None:
+                lines += [f"  kernel = {self.kernel.expression('kernel')}"]
+            here = self.source.data_layout(len(self.input_shape)).name
+            there = target.data_layout(rank + (2 if target.batched else 1)).name
+            lines += [f"data: {here} -> {there}"]
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The port as JSON values."""
+        target, rank = self.target, self.layer.rank
+        composition = self.composition
+        return {
+            "from": self.source.code(),
+            "to": self.dialect,
+            "exact": self.exact,
+            "code": self.written.code() if isinstance(self.written, Spec) else None,
+            "refusal": None if isinstance(self.written, Spec) else self.written.rule,
+            "composition": list(composition.steps()) if composition else None,
+            "kernel_layout": target.weight_layout(rank).name if target else None,
+            "kernel": self.kernel.expression("kernel") if self.kernel else None,
+            "data_layout": target.data_layout(rank + (2 if target.batched else 1)).name if target else None,
+            "axes": [axis_to_wire(axis) for axis in self.layer.axes],
+        }
+
+
+def port(spec: Spec, *, to: str, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None) -> Port:
+    """``spec`` in the words of the dialect called ``to``, for inputs of ``input_shape``.
+
+    Shapes are in the source's own layouts. Raises UnstrideError where the source itself rejects them; a layer that
+    the target cannot say is a Refusal inside the result, not an error.
+
+    >>> from unstride import parse
+    >>> spec = parse("keras.layers.Conv2DTranspose(1, 3, strides=2, padding='valid')")
+    >>> port(spec, to="torch", input_shape=(1, 2, 2, 1)).target.code()
+    'torch.nn.ConvTranspose2d(1, 1, 3, stride=2)'
+    """
+    layer = spec.read(input_shape, kernel_shape)
+    batch, _, _ = spec.data_layout(len(input_shape)).split(tuple(input_shape))
+    dialect = registry.named(to)
+    return Port(spec, layer, dialect.name, dialect.module().write(layer, batch), tuple(input_shape))

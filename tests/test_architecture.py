@@ -1,0 +1,120 @@
+"""Imports go one way, and nothing grows past what can be read in one sitting."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "unstride"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py")])
+
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "geometry": {"errors"},
+    "dialects": {"errors", "geometry"},
+    "engine": {"errors", "geometry"},
+    "answers": {"errors", "geometry", "dialects"},
+    "porting": {"errors", "geometry", "dialects"},
+    "computation": {"errors", "geometry", "dialects", "engine"},
+    "files": {"errors", "engine"},
+    "compat": {"errors", "geometry", "dialects", "engine", "computation"},
+    "testing": {"errors", "geometry", "dialects", "engine", "computation"},
+    "demo": {"errors", "geometry", "dialects", "computation", "porting"},
+    "doctor": {"errors", "dialects", "engine"},
+    "cli": {"errors", "geometry", "dialects", "answers", "porting", "computation", "files", "demo", "doctor"},
+}
+"""what each part may import from this package"""
+
+STANDARD_ONLY = ("errors", "geometry", "dialects", "answers", "porting")
+"""parts that import nothing beyond the standard library at module level"""
+
+MODULE_LINES, BODY_LINES = 400, 40
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, *, top_level: bool) -> Iterator[tuple[str, int]]:
+    """Absolute names of the modules imported, each with its line; relative ones resolved."""
+    tree = ast.parse(path.read_text())
+    here = ("unstride", *path.relative_to(PACKAGE).with_suffix("").parts)
+    nodes = list(run_at_import(tree.body)) if top_level else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(here[: len(here) - node.level]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module, node.lineno
+            if node.module is None or module == "unstride":
+                yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    if part(path) in ("__init__", "__main__"):
+        return
+    allowed = BELOW[part(path)] | {part(path)}
+    for name, line in imported(path, top_level=False):
+        if name.startswith("unstride."):
+            assert name.split(".")[1] in allowed | {"__version__"}, f"{path}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(path) in STANDARD_ONLY], ids=str)
+def test_the_lower_half_needs_the_standard_library_only(path: Path) -> None:
+    import sys
+
+    for name, line in imported(path, top_level=True):
+        root = name.split(".")[0]
+        assert root in sys.stdlib_module_names or root == "unstride", f"{path}:{line} imports {name}"
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part(path) for path in MODULES} - {"__init__", "__main__"} == set(BELOW)
+
+
+def test_the_parts_have_no_cycle() -> None:
+    settled: set[str] = set()
+    while settled != set(BELOW):
+        ready = {name for name, below in BELOW.items() if name not in settled and below <= settled}
+        assert ready, f"a cycle among {set(BELOW) - settled}"
+        settled |= ready
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sizes_stay_readable(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= MODULE_LINES, f"{path} has {text.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            length = (node.end_lineno or first.lineno) - first.lineno + 1
+            assert length <= BODY_LINES, f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_packages_and_verbs_share_no_name() -> None:
+    import unstride
+
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert packages.isdisjoint(unstride.__all__)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_pasted_or_loaded_is_run(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{path}:{node.lineno}"
+    assert "pickle" not in {name for name, _ in imported(path, top_level=False)}

@@ -1,0 +1,1 @@
+"""Tools that make the project's recorded files."""
