@@ -20,6 +20,8 @@ class Case(NamedTuple):
     input: tuple[int, ...]
     kernel: tuple[int, ...]
     bias: int = 0
+    narrow: bool = False
+    """a forward kernel wider than its unpadded input: oneDNN, inside TensorFlow, reads beyond it and may crash"""
 
 
 class Raw(str):
@@ -72,6 +74,11 @@ class Geometry:
     def full(self) -> tuple[int, ...]:
         """Extent of all stamps per axis, the input being the small side."""
         return tuple((n - 1) * s + k for n, s, k in zip(self.size, self.stride, self.span, strict=True))
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the kernel is wider than the input on some axis."""
+        return any(extent > size for extent, size in zip(self.span, self.size, strict=True))
 
     @property
     def dilated(self) -> bool:

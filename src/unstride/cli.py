@@ -227,9 +227,11 @@ def run(
     import numpy as np
 
     from .computation import run as computed
-    from .files import load, save
+    from .files import check_name, load, save
 
     spec = read(code, dialect)
+    if output:
+        check_name(output)
     y = computed(spec, load(x), load(kernel), load(bias) if bias else None)
     if output:
         save(output, y)

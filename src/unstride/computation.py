@@ -37,7 +37,7 @@ def run(
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
     canonical_x = layout.to_canonical(data.shape).apply(data)
     y = execute.run(layer, canonical_x, packed, _checked_bias(spec, layer, bias), engine=engine)
-    return _as_dialect(layout, y)
+    return _as_dialect(spec.output_layout(data.ndim), y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Prepared:
                 Reason.SIZE, rule, argument="x.shape", value=data.shape, hint="prepare again for another shape"
             )
         layout = self.spec.data_layout(data.ndim)
-        return _as_dialect(layout, self.compute(layout.to_canonical(data.shape).apply(data)))
+        y = self.compute(layout.to_canonical(data.shape).apply(data))
+        return _as_dialect(self.spec.output_layout(data.ndim), y)
 
 
 def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, input_shape: tuple[int, ...]) -> Prepared:

@@ -38,6 +38,15 @@ def load(name: str) -> NDArray[Any]:
         raise _unreadable(name, f"it is damaged or not what its name says: {error}") from None
 
 
+def check_name(name: str) -> None:
+    """UnstrideError unless the file's kind can be written and its folder exists; nothing is touched."""
+    path, _ = _split(name)
+    if not path.parent.is_dir():
+        raise UnstrideError(Reason.FILE, "cannot be written: its folder does not exist", argument="file", value=name)
+    if path.suffix == ".safetensors":
+        _safetensors()
+
+
 def save(name: str, array: NDArray[Any]) -> None:
     """Write one array, to a temporary file beside the target first, so that the target is whole or untouched."""
     path, key = _split(name)

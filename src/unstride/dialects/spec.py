@@ -47,7 +47,7 @@ class _Form(ABCMeta):
 
     @property
     def __signature__(cls) -> Signature:
-        _, *parameters = signature(cls.__init__).parameters.values()
+        _, *parameters = signature(cls.__init__).parameters.values()  # type: ignore[misc]  # this class, no instance
         return Signature([each.replace(name=argument(each.name)) for each in parameters])
 
 
@@ -82,7 +82,7 @@ class Spec(metaclass=_Form):
             object.__setattr__(self, field.name, _frozen(getattr(self, field.name)))
         self.check()
 
-    def check(self) -> None:  # noqa: B027 - most constructors accept everything their types allow
+    def check(self) -> None:
         """Raise UnstrideError where the framework's constructor would reject the arguments."""
 
     @property
@@ -93,6 +93,10 @@ class Spec(metaclass=_Form):
     @abstractmethod
     def data_layout(self, dimensions: int) -> DataLayout:
         """Axis order of an input with that many dimensions; UnstrideError where the rank is wrong."""
+
+    def output_layout(self, dimensions: int) -> DataLayout:
+        """Axis order of the output; that of the input unless the framework lets them differ."""
+        return self.data_layout(dimensions)
 
     @abstractmethod
     def weight_layout(self, rank: int) -> WeightLayout:
@@ -126,9 +130,7 @@ class Spec(metaclass=_Form):
             raise UnstrideError(Reason.CHANNELS, rule, argument="kernel_shape", value=kernel_shape)
         return Filters(kernel, small, large, groups)
 
-    def check_output(  # noqa: B027 - most frameworks have no rule beyond the others
-        self, shape: tuple[int, ...], input_shape: tuple[int, ...]
-    ) -> None:
+    def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         """Raise UnstrideError where the framework rejects what the other rules allow (whole shapes known)."""
 
     def read(self, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None) -> Layer:
@@ -146,7 +148,7 @@ class Spec(metaclass=_Form):
         axes = tuple(window.axis for window in self.windows(size, filters.kernel))
         layer = Layer(axes, filters.small, filters.large, filters.groups, self.transposed, self.bias_present)
         self._check_kernel(layer, kernel_shape)
-        output = data.join(batch, layer.out_channels, layer.output_size)
+        output = self.output_layout(len(input_shape)).join(batch, layer.out_channels, layer.output_size)
         if max(prod(output), prod(input_shape)) > ELEMENT_LIMIT:
             rule = "more elements than a 64-bit index can count"
             raise UnstrideError(Reason.TOO_LARGE, rule, argument="output_shape", value=output)
@@ -166,11 +168,10 @@ class Spec(metaclass=_Form):
     def output_shape(
         self, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None
     ) -> tuple[int, ...]:
-        """The exact output shape, in the dialect's own data layout; raises as ``read`` does."""
+        """The exact output shape, in the dialect's own output layout; raises as ``read`` does."""
         layer = self.read(input_shape, kernel_shape)
-        data = self.data_layout(len(input_shape))
-        batch, _, _ = data.split(tuple(input_shape))
-        return data.join(batch, layer.out_channels, layer.output_size)
+        batch, _, _ = self.data_layout(len(input_shape)).split(tuple(input_shape))
+        return self.output_layout(len(input_shape)).join(batch, layer.out_channels, layer.output_size)
 
     def kernel_shape(self, layer: Layer) -> tuple[int, ...]:
         """The shape of ``layer``'s kernel array, in the dialect's own weight layout."""

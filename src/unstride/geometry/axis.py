@@ -148,11 +148,10 @@ class Axis:
 
     def phases(self) -> Iterator[Phase]:
         """The large side split by remainder modulo the stride; empty phases are left out."""
-        for remainder in range(self.stride):
-            first = (remainder - self.before) % self.stride
-            count = max(0, -(-(self.large - first) // self.stride))
-            if count:
-                yield self._phase(remainder, first, count)
+        # each phase with an element has its first one below both the stride and the large size
+        firsts = range(min(self.stride, self.large))
+        for remainder, first in sorted(((first + self.before) % self.stride, first) for first in firsts):
+            yield self._phase(remainder, first, -(-(self.large - first) // self.stride))
 
     def _phase(self, remainder: int, first: int, count: int) -> Phase:
         # dilation·tap ≡ remainder (mod stride) is solved by every (stride/gcd)-th tap, or by none

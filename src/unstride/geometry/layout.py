@@ -116,21 +116,22 @@ class DataLayout:
         size = {"N": batch, "C": channels} | {str(axis): length for axis, length in enumerate(spatial)}
         return tuple(size[token] for token in self.order)
 
+    def to(self, other: DataLayout, shape: tuple[int, ...]) -> Rearrangement:
+        """What turns an array of ``shape`` in this layout into ``other``; the batch must be 1 to lose its axis."""
+        batch, channels, spatial = self.split(shape)
+        mine = self.order if self.batched else "N" + self.order
+        theirs = other.order if other.batched else "N" + other.order
+        split = shape if self.batched else (1, *shape)
+        permutation = tuple(mine.index(token) for token in theirs)
+        return Rearrangement(split, permutation, other.join(batch, channels, spatial))
+
     def to_canonical(self, shape: tuple[int, ...]) -> Rearrangement:
         """From an array of ``shape`` in this layout to ``(batch, channels, *spatial)``."""
-        batch, channels, spatial = self.split(shape)
-        wanted = "NC" + "".join(map(str, range(self.rank)))
-        order = self.order if self.batched else "N" + self.order
-        split = shape if self.batched else (1, *shape)
-        return Rearrangement(split, tuple(order.index(t) for t in wanted), (batch, channels, *spatial))
+        return self.to(DataLayout.first(self.rank), shape)
 
     def from_canonical(self, shape: tuple[int, ...]) -> Rearrangement:
         """From an array of canonical ``shape`` to this layout."""
-        batch, channels, *spatial = shape
-        canonical = "NC" + "".join(map(str, range(self.rank)))
-        order = self.order if self.batched else "N" + self.order
-        permutation = tuple(canonical.index(token) for token in order)
-        return Rearrangement(shape, permutation, self.join(batch, channels, tuple(spatial)))
+        return DataLayout.first(self.rank).to(self, shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,10 @@ class WeightLayout:
 
     def to(self, other: WeightLayout, layer: Layer) -> Rearrangement:
         """What turns ``layer``'s weights in this layout into ``other``."""
-        atoms, wanted = self._atoms(), other._atoms()
+        if layer.groups == 1 and "g" not in self.order + other.order:
+            atoms, wanted = self.order.lower(), other.order.lower()
+        else:
+            atoms, wanted = self._atoms(), other._atoms()
         size = {"g": layer.groups, "s": layer.small_channels // layer.groups}
         size |= {"l": layer.large_channels // layer.groups}
         size |= {str(axis): taps for axis, taps in enumerate(layer.kernel)}

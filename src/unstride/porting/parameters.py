@@ -8,7 +8,7 @@ from typing import Any
 from ..dialects import registry
 from ..dialects.refusal import Composition, Refusal
 from ..dialects.spec import Spec
-from ..geometry import Layer, Rearrangement
+from ..geometry import DataLayout, Layer, Rearrangement
 from ..geometry.wire import axis_to_wire
 
 
@@ -56,12 +56,9 @@ class Port:
         lines = [self.written.code()] if isinstance(self.written, Spec) else str(self.written).splitlines()
         if target is not None:
             before, after = self.source.weight_layout(rank), target.weight_layout(rank)
-            lines += [f"kernel: {before.name} -> {after.name}"]
-            if self.kernel is not None:
-                lines += [f"  kernel = {self.kernel.expression('kernel')}"]
-            here = self.source.data_layout(len(self.input_shape)).name
-            there = target.data_layout(rank + (2 if target.batched else 1)).name
-            lines += [f"data: {here} -> {there}"]
+            here, there = self.source.data_layout(len(self.input_shape)), _usual_layout(target, rank)
+            lines += _moved("kernel", before.name, after.name, self.kernel)
+            lines += _moved("x", here.name, there.name, here.to(there, self.input_shape))
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -77,9 +74,20 @@ class Port:
             "composition": list(composition.steps()) if composition else None,
             "kernel_layout": target.weight_layout(rank).name if target else None,
             "kernel": self.kernel.expression("kernel") if self.kernel else None,
-            "data_layout": target.data_layout(rank + (2 if target.batched else 1)).name if target else None,
+            "data_layout": _usual_layout(target, rank).name if target else None,
             "axes": [axis_to_wire(axis) for axis in self.layer.axes],
         }
+
+
+def _moved(name: str, before: str, after: str, rearrangement: Rearrangement | None) -> list[str]:
+    if rearrangement is not None and rearrangement.trivial:
+        return [f"{name}: {after}, unchanged"]
+    lines = [f"{name}: {before} -> {after}"]
+    return lines if rearrangement is None else [*lines, f"  {name} = {rearrangement.expression(name)}"]
+
+
+def _usual_layout(spec: Spec, rank: int) -> DataLayout:
+    return spec.data_layout(rank + (2 if spec.batched else 1))
 
 
 def port(spec: Spec, *, to: str, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None) -> Port:

@@ -1,0 +1,100 @@
+"""Which element types can be computed, what type a result has, and in which type its sums are taken.
+
+* floating point and complex: the result has ``numpy.result_type`` of the operands; half precision is summed in
+  single precision and rounded once;
+* integers: the result is a 64-bit integer (unsigned where every operand is) and exact. Where the largest
+  possible sum fits a float's significand the sums are taken in that float, which is just as exact and runs
+  through BLAS; where it could exceed 64 bits they are taken in Python's integers;
+* objects: any Python numbers, such as ``int`` of any size or ``Fraction``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Reason, UnstrideError
+
+Array = NDArray[Any]
+
+_EXACT: tuple[tuple[int, np.dtype[Any]], ...] = ((2**24, np.dtype(np.float32)), (2**53, np.dtype(np.float64)))
+"""largest magnitude up to which every integer is a float of the type"""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """What the choice of a type needs to know of an array."""
+
+    dtype: np.dtype[Any]
+    peak: int = 0
+    """largest magnitude; only of integers"""
+
+    @classmethod
+    def of(cls, array: Array, argument: str) -> Operand:
+        """The operand's type and magnitude. Raises UnstrideError for elements that are not numbers."""
+        dtype = array.dtype.newbyteorder("=")
+        if dtype.kind not in "iufcO" or not all(_is_number(value) for value in _objects(array)):
+            raise UnstrideError(
+                Reason.DTYPE,
+                "must hold integers, floating-point or complex numbers",
+                argument=f"{argument}.dtype",
+                value=str(array.dtype),
+                hint="convert it first, for example with astype('float32')",
+            )
+        if dtype.kind not in "iu" or not array.size:
+            return cls(dtype)
+        return cls(dtype, max(abs(int(array.max())), abs(int(array.min()))))
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """The element type of a result, and the one its sums are taken in."""
+
+    result: np.dtype[Any]
+    compute: np.dtype[Any]
+
+    @classmethod
+    def of(cls, factors: Sequence[Operand], bias: Operand | None, terms: int) -> Arithmetic:
+        """The types for sums of ``terms`` products of one element of each factor, plus the bias."""
+        operands = [*factors, bias] if bias else list(factors)
+        kinds = {operand.dtype.kind for operand in operands}
+        if "O" in kinds:
+            return cls(np.dtype(object), np.dtype(object))
+        if kinds <= {"i", "u"}:
+            products = terms * prod(operand.peak for operand in factors)
+            return cls._integer(operands, products + (bias.peak if bias else 0))
+        result = np.result_type(*(operand.dtype for operand in operands))
+        return cls(result, np.dtype(np.float32) if result == np.float16 else result)
+
+    @classmethod
+    def _integer(cls, operands: Iterable[Operand], bound: int) -> Arithmetic:
+        signed = any(operand.dtype.kind == "i" for operand in operands)
+        result = np.dtype(np.int64 if signed else np.uint64)
+        exact = (*_EXACT, (np.iinfo(result).max, result))
+        return cls(result, next((dtype for limit, dtype in exact if bound <= limit), np.dtype(object)))
+
+    def finish(self, sums: Array) -> Array:
+        """The sums in the result's type. Raises UnstrideError where an integer does not fit."""
+        try:
+            return sums.astype(self.result, copy=False)
+        except OverflowError:
+            raise UnstrideError(
+                Reason.DTYPE,
+                f"an output does not fit {self.result}",
+                argument="x",
+                hint="pass arrays of Python integers (dtype=object), which have no limit",
+            ) from None
+
+
+def _objects(array: Array) -> Iterable[object]:
+    return array.flat if array.dtype.kind == "O" else ()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool)

@@ -1,0 +1,40 @@
+"""Every command, output and piece of Python in the README is run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def readme() -> ModuleType:
+    found = importlib.util.spec_from_file_location("readme", ROOT / "tools" / "readme.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_every_command_prints_what_the_readme_shows(readme: ModuleType) -> None:
+    assert len(readme.commands(TEXT)) >= 8
+    assert readme.refreshed(TEXT) == TEXT, "run python tools/readme.py and look at what changed"
+
+
+def test_every_piece_of_python_gives_what_the_readme_shows() -> None:
+    outcome = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_the_set_up_is_two_commands() -> None:
+    section = TEXT.split("## Set up")[1].split("## ")[0]
+    commands = [line for line in section.splitlines() if line.startswith(("pip ", "unstride ", "pytest "))]
+    assert [command.split(" && ")[0] for command in commands] == ["pip install .", 'pip install -e ".[test,parity]"']

@@ -1,0 +1,203 @@
+"""Questions for Keras 3: its layers and ``keras.ops``; most of them are put to Keras 2 as well."""
+
+from __future__ import annotations
+
+from random import Random
+
+from .corpus_shapes import KERNEL, Case, Geometry, X, compact, draw, grid, thin, unless, written
+
+LAYERS = "keras.layers"
+
+
+def systematic(rng: Random) -> list[Case]:
+    """The grid: both paddings with every output_padding, through layers and operations."""
+    layers, operations, forward = [], [], []
+    for each in grid(sizes=(1, 4)):
+        limit = each.stride[0]
+        for padding in ("valid", "same"):
+            for extra in (None, 0, limit - 1, limit):
+                layers += [_layer(each, padding, extra)]
+                operations += [_operation(each, padding, extra)]
+            forward += [_conv(each, padding, word) for word in ("layers", "ops")]
+    forward += [_causal(each) for each in grid(sizes=(5,))]
+    return thin(rng, layers, 130) + thin(rng, operations, 90) + thin(rng, forward, 90)
+
+
+def _layer(each: Geometry, padding: str, extra: int | None) -> Case:
+    code = written(
+        f"{LAYERS}.Conv1DTranspose", 1, each.kernel[0], strides=unless(each.stride[0], 1),
+        padding=unless(padding, "valid"), output_padding=extra, dilation_rate=unless(each.dilation[0], 1),
+    )
+    return Case(code, each.last(1), (*each.kernel, 1, 1), 1)
+
+
+def _operation(each: Geometry, padding: str, extra: int | None) -> Case:
+    code = written(
+        "keras.ops.conv_transpose", X, KERNEL, strides=each.stride[0], padding=padding, output_padding=extra,
+        dilation_rate=unless(each.dilation[0], 1),
+    )
+    return Case(code, each.last(1), (*each.kernel, 1, 1))
+
+
+def _conv(each: Geometry, padding: str, word: str) -> Case:
+    stride, dilation = unless(each.stride[0], 1), unless(each.dilation[0], 1)
+    if word == "ops":
+        code = written("keras.ops.conv", X, KERNEL, strides=stride, padding=padding, dilation_rate=dilation)
+        return Case(code, each.last(1), (*each.kernel, 1, 1), narrow=each.narrow and padding == "valid")
+    code = written(f"{LAYERS}.Conv1D", 1, each.kernel[0], strides=stride, padding=padding, dilation_rate=dilation)
+    return Case(code, each.last(1), (*each.kernel, 1, 1), 1, each.narrow and padding == "valid")
+
+
+def _causal(each: Geometry) -> Case:
+    return _conv(each, "causal", "layers")
+
+
+def random(rng: Random, count: int) -> list[Case]:
+    """Random layers and operations, both directions, both data formats."""
+    makers = (_random_layer, _random_layer, _random_operation, _random_conv)
+    return [rng.choice(makers)(rng) for _ in range(count)]
+
+
+def _placed(rng: Random, each: Geometry, channels: int) -> tuple[str | None, tuple[int, ...]]:
+    if rng.random() < 0.2:
+        return "channels_first", each.first(channels)
+    return unless(rng.choice(("channels_last", None)), None), each.last(channels)
+
+
+def _extra(rng: Random, each: Geometry) -> object:
+    if rng.random() < 0.55:
+        return None
+    past = rng.random() < 0.1
+    return compact(rng, [rng.randrange(stride) + past for stride in each.stride])
+
+
+def random_layer(rng: Random, *, both: bool = False) -> Case:
+    """A random transposed layer."""
+    each = draw(rng, groups=False, both=both)
+    data_format, shape = _placed(rng, each, each.small)
+    bias = rng.random() < 0.8
+    code = written(
+        f"{LAYERS}.Conv{each.rank}DTranspose", each.large, compact(rng, each.kernel),
+        strides=unless(compact(rng, each.stride), 1), padding=rng.choice(("same", "valid", None)),
+        output_padding=_extra(rng, each), data_format=data_format, dilation_rate=unless(compact(rng, each.dilation), 1),
+        use_bias=unless(bias, True),
+    )
+    return Case(code, shape, (*each.kernel, each.large, each.small), each.large if bias else 0)
+
+
+def _random_layer(rng: Random) -> Case:
+    return random_layer(rng)
+
+
+def _random_operation(rng: Random) -> Case:
+    each = draw(rng, groups=False)
+    data_format, shape = _placed(rng, each, each.small)
+    code = written(
+        "keras.ops.conv_transpose", X, KERNEL, strides=compact(rng, each.stride), padding=rng.choice(("same", "valid")),
+        output_padding=_extra(rng, each), data_format=data_format, dilation_rate=unless(compact(rng, each.dilation), 1),
+    )
+    return Case(code, shape, (*each.kernel, each.large, each.small))
+
+
+def random_conv(rng: Random) -> Case:
+    """A random forward layer."""
+    each = draw(rng, both=False)
+    data_format, shape = _placed(rng, each, each.large)
+    code = written(
+        f"{LAYERS}.Conv{each.rank}D", each.small, compact(rng, each.kernel),
+        strides=unless(compact(rng, each.stride), 1), padding=rng.choice(("same", "valid")), data_format=data_format,
+        dilation_rate=unless(compact(rng, each.dilation), 1), groups=unless(each.groups, 1),
+    )
+    return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), each.small, each.narrow)
+
+
+def _random_conv(rng: Random) -> Case:
+    if rng.random() < 0.5:
+        return random_conv(rng)
+    each = draw(rng, both=False)
+    data_format, shape = _placed(rng, each, each.large)
+    code = written(
+        "keras.ops.conv", X, KERNEL, compact(rng, each.stride), rng.choice(("same", "valid")), data_format=data_format,
+        dilation_rate=compact(rng, each.dilation),
+    )
+    return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), narrow=each.narrow)
+
+
+def shared() -> list[Case]:
+    """Layers of both generations: the seeds' numbers, corner sizes, refusals."""
+    transposed, conv = f"{LAYERS}.Conv2DTranspose", f"{LAYERS}.Conv2D"
+    plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
+    arguments = (
+        "3, 0", "3, -1", "0, 3", "-1, 3", "3, (3, 3, 3)", "3, (3,)", "3, 3, strides=0", "3, 3, strides=-2",
+        "3, 3, strides=(2, 2, 2)", "3, 3, padding='full'", "3, 3, padding='causal'", "3, 3, padding=1",
+        "3, 3, padding='VALID'", "3, 3, dilation_rate=0", "3, 3, strides=2, dilation_rate=2", "3, 3, data_format='NHWC'",
+        "3, 3, stride=2", "3", "3, 3, dilation_rate=(2, 1)", "3, 3, (2, 1), 'same'", "filters=3, kernel_size=3",
+        "3, [3, 3], strides=[2, 1]", "3, 3, strides=2.5",
+    )
+    extras = ("0", "1", "2", "-1", "(1, 0)", "(0, 1)", "(2, 1)", "'same'", "None", "(1,)")
+    rows = [Case(f"{transposed}({each})", plane, taps, 3) for each in arguments]
+    rows += [Case(f"{conv}({each})", plane, (3, 3, 2, 3), 3) for each in arguments]
+    rows += [
+        Case(f"{transposed}(3, 3, strides=2, padding={padding!r}, output_padding={each})", plane, taps, 3)
+        for padding in ("same", "valid")
+        for each in extras
+    ]
+    rows += [
+        Case(f"{name}(3, 3, padding='same')", shape, kernel, 3)
+        for name, kernel in ((transposed, taps), (conv, (3, 3, 2, 3)))
+        for shape in ((3, 3, 2), (1, 3, 3), (1, 1, 1, 2), (0, 3, 3, 2), (2, 1, 3, 2), (1, 3, 1, 3, 2))
+    ]
+    rows += [Case(f"{conv}(3, 3)", shape, (3, 3, 2, 3), 3, narrow=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
+    rows += [Case(f"{transposed}(3, 2, strides=2, padding='same', output_padding={op})", plane, (2, 2, 3, 2), 3)
+             for op in (0, 1)]
+    seed = (1, 2, 2, 1), (3, 3, 1, 1)
+    rows += [
+        Case(f"{transposed}(1, 3, strides=2, padding='same', use_bias=False)", *seed),
+        Case(f"{transposed}(1, 3, strides=2, padding='same', output_padding=1, use_bias=False)", *seed),
+        Case(f"{transposed}(1, 3, strides=2, padding='valid', use_bias=False)", *seed),
+        Case(f"{transposed}(512, 3, strides=2, padding='same')", (1, 8, 8, 1024), (3, 3, 512, 1024), 512),
+    ]
+    rows += [
+        Case(f"{transposed}(64, (3, 3), strides=({s}, {t}), padding={word!r})", (1, 96, 128, 3), (3, 3, 64, 3), 64)
+        for s, t in ((1, 1), (2, 2), (3, 3), (1, 2))
+        for word in ("valid", "same")
+    ]
+    rows += [
+        Case(f"{conv}(64, (3, 3), strides=({s}, {s}), padding={word!r})", (1, 96, 128, 3), (3, 3, 3, 64), 64)
+        for s in (1, 2, 3)
+        for word in ("valid", "same")
+    ]
+    return rows
+
+
+def telling() -> list[Case]:
+    """What only Keras 3 is asked."""
+    operation = "keras.ops.conv_transpose(x, kernel, "
+    rows = [
+        Case(f"{operation}{each})", (1, 3, 3, 2), (3, 3, 3, 2))
+        for each in (
+            "2", "2, 'same'", "(2, 1), 'valid', 1", "2, 'same', (1, 0)", "2, 'SAME'", "2, 'full'", "0", "strides=(2,)",
+            "strides=2, dilation_rate=2", "strides=2, padding='same', output_padding=2",
+            "strides=2, padding='valid', output_padding=5", "strides=2, data_format='channels_first'", "stride=2",
+            "strides=2, padding='same', output_padding=-1",
+        )
+    ]
+    rows += [
+        Case("keras.ops.conv_transpose(x, kernel, strides=2)", shape, kernel)
+        for shape, kernel in (((1, 3, 2), (3, 3, 2)), ((1, 3, 3, 2), (3, 3, 2)), ((1, 3, 3, 2), (3, 3, 2, 3)), ((3, 2), (3, 2)))
+    ]
+    rows += [
+        Case(f"keras.ops.conv(x, kernel, {each})", (1, 4, 4, 4), (3, 3, 2, 4))
+        for each in ("1", "2, 'same'", "(2, 1), padding='valid'", "1, 'full'", "0", "1, dilation_rate=2",
+                     "data_format='channels_first'")
+    ]
+    rows += [
+        Case(f"{LAYERS}.Conv2D({each})", (1, 4, 4, 4), (3, 3, 2, 4), 4)
+        for each in ("4, 3, groups=2", "4, 3, groups=3", "3, 3, groups=2", "4, 3, groups=0", "4, 3, groups=4")
+    ]
+    return [*shared(), *rows, Case(f"{LAYERS}.Conv2DTranspose(4, 3, groups=2)", (1, 3, 3, 4), (3, 3, 4, 4), 4)]
+
+
+def cases(rng: Random) -> list[Case]:
+    """All of Keras 3's questions."""
+    return systematic(rng) + telling() + random(rng, 160)
