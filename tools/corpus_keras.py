@@ -43,7 +43,7 @@ def _conv(each: Geometry, padding: str, word: str) -> Case:
     stride, dilation = unless(each.stride[0], 1), unless(each.dilation[0], 1)
     if word == "ops":
         code = written("keras.ops.conv", X, KERNEL, strides=stride, padding=padding, dilation_rate=dilation)
-        return Case(code, each.last(1), (*each.kernel, 1, 1), narrow=each.narrow and padding == "valid")
+        return Case(code, each.last(1), (*each.kernel, 1, 1), unsafe=each.narrow and padding == "valid")
     code = written(f"{LAYERS}.Conv1D", 1, each.kernel[0], strides=stride, padding=padding, dilation_rate=dilation)
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1, each.narrow and padding == "valid")
 
@@ -120,7 +120,7 @@ def _random_conv(rng: Random) -> Case:
         "keras.ops.conv", X, KERNEL, compact(rng, each.stride), rng.choice(("same", "valid")), data_format=data_format,
         dilation_rate=compact(rng, each.dilation),
     )
-    return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), narrow=each.narrow)
+    return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), unsafe=each.narrow)
 
 
 def shared() -> list[Case]:
@@ -147,7 +147,7 @@ def shared() -> list[Case]:
         for name, kernel in ((transposed, taps), (conv, (3, 3, 2, 3)))
         for shape in ((3, 3, 2), (1, 3, 3), (1, 1, 1, 2), (0, 3, 3, 2), (2, 1, 3, 2), (1, 3, 1, 3, 2))
     ]
-    rows += [Case(f"{conv}(3, 3)", shape, (3, 3, 2, 3), 3, narrow=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
+    rows += [Case(f"{conv}(3, 3)", shape, (3, 3, 2, 3), 3, unsafe=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
     rows += [Case(f"{transposed}(3, 2, strides=2, padding='same', output_padding={op})", plane, (2, 2, 3, 2), 3)
              for op in (0, 1)]
     seed = (1, 2, 2, 1), (3, 3, 1, 1)

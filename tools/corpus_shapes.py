@@ -20,8 +20,8 @@ class Case(NamedTuple):
     input: tuple[int, ...]
     kernel: tuple[int, ...]
     bias: int = 0
-    narrow: bool = False
-    """a forward kernel wider than its unpadded input: oneDNN, inside TensorFlow, reads beyond it and may crash"""
+    unsafe: bool = False
+    """oneDNN, inside TensorFlow, reads memory it does not own, as for forward kernels wider than their unpadded input"""
 
 
 class Raw(str):

@@ -75,6 +75,8 @@ class Saying:
     code: str
     layer: Layer | None
     """what the line means there; None where the framework rejects it"""
+    flipped: bool = False
+    """whether its kernel array stores the taps reversed"""
     complaint: str | None = None
     """the framework's rule, where it rejects the line"""
 
@@ -290,8 +292,7 @@ _FORWARD = (
 
 def words_of(spec: Spec, layer: Layer) -> Words | None:
     """The words that ``spec`` says; None where its padding is no word and no number per axis."""
-    said = {field.name: getattr(spec, field.name) for field in fields(spec)}  # type: ignore[arg-type]  # every Spec is
-    padding = _padding(said, layer)
+    padding = _padding(spec, layer)
     if padding is None:
         return None
     return Words(
@@ -299,7 +300,7 @@ def words_of(spec: Spec, layer: Layer) -> Words | None:
         stride=tuple(axis.stride for axis in layer.axes),
         dilation=tuple(axis.dilation for axis in layer.axes),
         padding=padding,
-        output_padding=_extra(said, layer.rank) if layer.transposed else None,
+        output_padding=_extra(spec, layer.rank) if layer.transposed else None,
         size=layer.output_size,
         input_channels=layer.in_channels,
         output_channels=layer.out_channels,
@@ -321,14 +322,15 @@ def _sayings(words: Words, layer: Layer) -> Iterator[Saying]:
             spec = parse(line, spelling.dialect)
             read = spec.read(spec.input_shape(layer), spec.kernel_shape(layer))
         except UnstrideError as error:
-            yield Saying(spelling.dialect, line, None, f"{error.argument or 'it'}: {error.rule}")
+            said = f"{error.argument}: {error.rule}" if error.argument else error.rule
+            yield Saying(spelling.dialect, line, None, complaint=said)
         else:
-            yield Saying(spelling.dialect, line, read)
+            yield Saying(spelling.dialect, line, read, spec.weight_layout(layer.rank).flipped)
 
 
-def _padding(said: dict[str, Any], layer: Layer) -> PaddingWord | None:
+def _padding(spec: Spec, layer: Layer) -> PaddingWord | None:
     for name in _PADDING_ARGUMENTS:
-        value = said.get(name)
+        value = getattr(spec, name, None)
         if isinstance(value, str) and value.lower() in _SAME:
             return "same"
         if isinstance(value, str) and value.lower() == "valid":
@@ -356,11 +358,13 @@ def _margins(value: object, rank: int) -> tuple[int, ...] | None:
     return None
 
 
-def _extra(said: dict[str, Any], rank: int) -> tuple[int, ...] | None:
-    value = next((said[name] for name in _EXTRA_ARGUMENTS if said.get(name) is not None), None)
-    if value is None or value in (0, ()) and "adj" in said:
-        return None
-    return (value,) * rank if type(value) is int else tuple(value)
+def _extra(spec: Spec, rank: int) -> tuple[int, ...] | None:
+    """The output padding, where the line gives one."""
+    for field in fields(spec):  # type: ignore[arg-type]  # every Spec is a dataclass
+        value = getattr(spec, field.name)
+        if field.name in _EXTRA_ARGUMENTS and value != field.default:
+            return (value,) * rank if type(value) is int else tuple(value)
+    return None
 
 
 def _short(numbers: tuple[int, ...]) -> str:

@@ -58,15 +58,15 @@ def _checked(code: str) -> str:
 
 
 def _python(code: str) -> str:
-    """The line as Python: source of the dialects that are not Python is rewritten by their own modules."""
+    """The line as one call: other ways of writing are rewritten by their dialects' modules, which leave the rest."""
     for dialect in DIALECTS:
         if dialect.foreign and any(_mentions(code, name) for names in dialect.calls.values() for name in names):
-            return str(dialect.module().as_python(code))  # type: ignore[attr-defined]  # foreign dialects have it
+            code = str(dialect.module().as_python(code))  # type: ignore[attr-defined]  # foreign dialects have it
     return code
 
 
 def _mentions(code: str, name: str) -> bool:
-    return re.search(rf"(?<![\w.]){name}\b|['\"]{name}['\"]", code) is not None
+    return re.search(rf"\b{name}\b", code) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,17 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, fields
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
 from .arguments import integer, one_of, per_axis
 from .refusal import Refusal, settle
-from .spec import Filters, Source, Spec
+from .spec import Filters, Source, Spec, argument
 from .windows import Taps, Window, crop, pad, pad_same
 
 Ints: TypeAlias = tuple[int, ...]
 """An attribute of type INTS: always a list, never one integer for all axes."""
-
-Tensor: TypeAlias = Source | str | None
-"""An input: a variable, or the name of a tensor in the graph."""
 
 _LISTS = {
     "strides": (Reason.STRIDE, 1),
@@ -54,11 +51,10 @@ class _Node(Spec):
 
     dialect = "onnx"
     functional = True
-    synonyms = {"kernel_shape": "kernel_shape_", "output_shape": "output_shape_"}
 
-    X: Tensor
-    W: Tensor
-    B: Tensor
+    X: Source | str | None
+    W: Source | str | None
+    B: Source | str | None
     auto_pad: str
     dilations: Ints | None
     group: int
@@ -76,15 +72,15 @@ class _Node(Spec):
                 rule = "must be a list with one integer per spatial axis"
                 if name == "pads":
                     rule = "must be a list: every axis's begin, then every axis's end"
-                raise UnstrideError(reason, rule, argument=name.rstrip("_"), value=value)
+                raise UnstrideError(reason, rule, argument=argument(name), value=value)
             if value is not None:
-                per_axis(value, len(value), name.rstrip("_"), reason, least=least)
+                per_axis(value, len(value), argument(name), reason, least=least)
         if self.pads is not None and self.auto_pad not in self._explicit:
             rule = "cannot be used together with auto_pad"
             hint = "leave one of the two out"
             raise UnstrideError(Reason.PADDING, rule, argument="pads", value=self.pads, hint=hint)
 
-    _explicit = ("NOTSET",)
+    _explicit: ClassVar[tuple[str, ...]] = ("NOTSET",)
     """the values of auto_pad with which pads may be given"""
 
     @property
@@ -101,7 +97,7 @@ class _Node(Spec):
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
 
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         found = self.array_filters(rank, channels, kernel_shape, self.group)
         if self.kernel_shape_ is not None and self.kernel_shape_ != found.kernel:
             rule = f"must be the spatial shape of the weights, {list(found.kernel)}"
@@ -116,7 +112,7 @@ class _Node(Spec):
     def _sized(self, name: str, value: Ints, entries: int) -> Ints:
         if len(value) != entries:
             rule = f"must have {entries} entries for this input"
-            raise UnstrideError(_LISTS[name][0], rule, argument=name.rstrip("_"), value=value)
+            raise UnstrideError(_LISTS[name][0], rule, argument=argument(name), value=value)
         return value
 
     def _taps(self, kernel: tuple[int, ...]) -> tuple[Taps, ...]:
@@ -136,7 +132,7 @@ class _Node(Spec):
     def code(self) -> str:
         inputs = [repr(each) for each in (self.X, self.W, self.B) if each is not None]
         words = [
-            f"{field.name.rstrip('_')}={_listed(getattr(self, field.name))}"
+            f"{argument(field.name)}={_listed(getattr(self, field.name))}"
             for field in fields(self)
             if field.kw_only and getattr(self, field.name) != field.default
         ]
@@ -155,9 +151,9 @@ class Conv(_Node):
     transposed = False
     _explicit = ("NOTSET", "")
 
-    X: Tensor = None
-    W: Tensor = None
-    B: Tensor = None
+    X: Source | str | None = None
+    W: Source | str | None = None
+    B: Source | str | None = None
     _: KW_ONLY
     auto_pad: str = "NOTSET"
     dilations: Ints | None = None
@@ -193,9 +189,9 @@ class ConvTranspose(_Node):
     call = "ConvTranspose"
     transposed = True
 
-    X: Tensor = None
-    W: Tensor = None
-    B: Tensor = None
+    X: Source | str | None = None
+    W: Source | str | None = None
+    B: Source | str | None = None
     _: KW_ONLY
     auto_pad: str = "NOTSET"
     dilations: Ints | None = None
@@ -260,7 +256,7 @@ class ConvTranspose(_Node):
         return self._halved(taps, small, large + total - full, total).because(shown)
 
     def _halved(self, taps: Taps, small: int, extra: int, total: int) -> Window:
-        """``total`` shared between both sides, the larger half before unless SAME_UPPER; ``extra`` given back behind."""
+        """``total`` cropped from both sides, the larger half before unless SAME_UPPER; ``extra`` given back behind."""
         upper = self.auto_pad == "SAME_UPPER"
         before = total // 2 if upper else total - total // 2
         halved = "⌊total / 2⌋" if upper else "⌈total / 2⌉"
@@ -290,7 +286,7 @@ class _NodeCalls(ast.NodeTransformer):
 
     _positional = ("op_type", "inputs", "outputs", "name", "doc_string", "domain", "overload")
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - the name that ast.NodeVisitor looks for
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         name = ast.unparse(node.func).rpartition(".")[2]
         bound: dict[str | None, ast.expr] = dict(zip(self._positional, node.args, strict=False))
         bound |= {keyword.arg: keyword.value for keyword in node.keywords}
@@ -307,12 +303,11 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """Numbers first: they mean the same in every runtime, SAME_* and output_shape do not."""
     del batch
     axes = layer.axes
-    shared: dict[str, Any] = {"group": layer.groups}
-    for name, values in (("strides", [axis.stride for axis in axes]), ("dilations", [axis.dilation for axis in axes])):
-        if set(values) != {1}:
-            shared[name] = values
+    lists = {"strides": [axis.stride for axis in axes], "dilations": [axis.dilation for axis in axes]}
+    shared: dict[str, Any] = {name: values for name, values in lists.items() if set(values) != {1}}
+    shared["group"] = layer.groups
     bias = Source("B") if layer.bias else None
-    form: type[Conv] | type[ConvTranspose] = ConvTranspose if layer.transposed else Conv
+    form: type[Conv | ConvTranspose] = ConvTranspose if layer.transposed else Conv
     node: Callable[..., Spec] = partial(form, Source("X"), Source("W"), bias, **shared)
     pads = [axis.before for axis in axes] + [max(axis.after, 0) for axis in axes]
     extras = [max(-axis.after, 0) for axis in axes]
@@ -325,8 +320,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     words = ("SAME_UPPER", "SAME_LOWER")
     yield from (partial(node, auto_pad=word) for word in words)
     large = list(layer.output_size)
-    yield partial(node, output_shape_=large)
-    yield from (partial(node, output_shape_=large, auto_pad=word) for word in words)
+    yield partial(node, output_shape=large)
+    yield from (partial(node, output_shape=large, auto_pad=word) for word in words)
 
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:

@@ -21,7 +21,7 @@ from ..geometry import DataLayout, Layer, WeightLayout, canonical
 from .arguments import Pads, Sizes, compact, integer, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
-from .windows import Taps, Window, crop, pad, pad_same, spelled
+from .windows import Taps, Window, crop, pad, pad_same, signed, spelled
 
 _FORMATS = {1: ("NCL", "NLC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 _RESET = "padding='SAME' sets the dilation to 1"
@@ -100,6 +100,11 @@ class _Paddle(Spec):
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
 
+    def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+        if self._letters().endswith("C") and 0 in shape[1:-1] and 0 not in input_shape:
+            rule = f"data_format={self._letters()!r} needs at least one output element on every spatial axis"
+            raise UnstrideError(Reason.SIZE, rule, argument="output_shape", value=shape)
+
 
 class _Forward(_Paddle):
     """The rule of ``conv``: pad by numbers, or to ⌈large / stride⌉."""
@@ -111,8 +116,8 @@ class _Forward(_Paddle):
         if self._word() == "SAME":
             return tuple(pad_same(each, large).because(_RESET) for each, large in zip(taps, size, strict=True))
         return tuple(
-            pad(each, large, before, after).because(f"padding={self.padding!r} pads {before} before, {after} after")
-            for each, large, (before, after) in zip(taps, size, self._margins(), strict=True)
+            _pad(each, large, *sides).because(f"padding={self.padding!r} pads {sides[0]} before, {sides[1]} after")
+            for each, large, sides in zip(taps, size, self._margins(), strict=True)
         )
 
 
@@ -129,7 +134,7 @@ class _Transposed(_Paddle):
             per_axis(self.output_size, self.rank, "output_size", Reason.OUTPUT_SHAPE, least=None)
             self._check_exclusive()
         else:
-            self._extras()
+            self._output_paddings()
 
     def _check_exclusive(self) -> None:
         if self.output_padding != 0:
@@ -139,29 +144,22 @@ class _Transposed(_Paddle):
                 Reason.OUTPUT_PADDING, rule, argument="output_padding", value=self.output_padding, hint=hint
             )
 
-    def _extras(self) -> tuple[int, ...]:
-        if self.output_size is not None:
-            return (0,) * self.rank
-        return per_axis(self.output_padding, self.rank, "output_padding", Reason.OUTPUT_PADDING, least=0)
-
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         taps = self._taps(kernel)
         margins = tuple(map(_same, taps, size)) if self._word() == "SAME" else self._margins()
-        extras = self._extras()
-        if self.output_size is not None:
+        if self.output_size is None:
+            extras = self._output_paddings()
+            for each, extra in zip(taps, extras, strict=True):
+                _check_extra(each, extra)
+        else:
             wanted = per_axis(self.output_size, self.rank, "output_size", Reason.OUTPUT_SHAPE, least=None)
             extras = tuple(map(_missing, wanted, taps, size, margins))
         return tuple(map(self._window, taps, size, margins, extras))
 
+    def _output_paddings(self) -> tuple[int, ...]:
+        return per_axis(self.output_padding, self.rank, "output_padding", Reason.OUTPUT_PADDING, least=0)
+
     def _window(self, taps: Taps, small: int, margins: tuple[int, int], extra: int) -> Window:
-        if extra >= taps.stride:
-            raise UnstrideError(
-                Reason.OUTPUT_PADDING,
-                f"must be smaller than the stride, which is {taps.stride} (dilation does not help: the kernel fails)",
-                argument="output_padding",
-                value=extra,
-                hint="choose a smaller one, or zero-pad the input by one element and crop the output",
-            )
         before, after = margins
         steps = [f"padding={self.padding!r} crops {before} before and {after} behind"]
         if self._word() == "SAME":
@@ -170,6 +168,32 @@ class _Transposed(_Paddle):
         if extra:
             steps.append(f"{extra} is given back at the end: after = {after} − {extra} = {after - extra}")
         return crop(taps, small, before, after - extra, padding=before + after).because(*steps)
+
+
+def _pad(taps: Taps, large: int, before: int, after: int) -> Window:
+    """The rule of every framework, but the division rounds towards zero where the kernel does not fit."""
+    room = large + before + after - taps.span
+    if room >= 0:
+        return pad(taps, large, before, after)
+    small = 1 - -room // taps.stride
+    least = large - (taps.stride - 1 - -room % taps.stride)
+    shown = (
+        f"small = (large + before + after − span) / stride + 1, rounded towards zero: "
+        f"{signed(room)} / {taps.stride} + 1 = {small}"
+    )
+    sizes = range(least, least + (2 * taps.stride - 1 if small == 1 else taps.stride))
+    return Window(taps.axis(small, large, before), (taps.spanned(), shown), sizes)
+
+
+def _check_extra(taps: Taps, extra: int) -> None:
+    if extra >= taps.stride:
+        raise UnstrideError(
+            Reason.OUTPUT_PADDING,
+            f"must be smaller than the stride, which is {taps.stride} (the kernel fails even where dilation is larger)",
+            argument="output_padding",
+            value=extra,
+            hint="choose a smaller one, or zero-pad the input by one element and crop the output",
+        )
 
 
 def _same(taps: Taps, small: int) -> tuple[int, int]:
@@ -182,7 +206,7 @@ def _missing(large: int, taps: Taps, small: int, margins: tuple[int, int]) -> in
     """What ``output_size`` adds to the size that the padding gives."""
     least = taps.full(small) - sum(margins)
     legal = range(least, least + taps.stride)
-    if large not in legal:
+    if small and large not in legal:
         rule = f"input size {small} can only have an output size of {spelled(legal)}"
         hint = "choose one of those, or change stride or padding"
         raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_size", value=large, hint=hint)
@@ -213,7 +237,7 @@ class _Layer(_Paddle):
     def bias_present(self) -> bool:
         return self.bias_attr is not False
 
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
         if channels != self.in_channels:
             rule = f"the input has {channels} channels"
@@ -233,7 +257,7 @@ class _Function(_Paddle):
     def bias_present(self) -> bool:
         return self.bias is not None
 
-    def filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         return self.array_filters(rank, channels, kernel_shape, self.groups)
 
 

@@ -38,7 +38,7 @@ class Dialect:
     methods: str = ""
     """the full prefix whose forms may be written as methods of an array: ``x.conv2d(w)``"""
     foreign: bool = False
-    """whether source is not Python; its module then has ``as_python(text) -> str``"""
+    """whether a layer is also written otherwise than as its call; its module has ``as_python(text) -> str``"""
 
     def module(self) -> Module:
         """The dialect's module, imported on first use."""
@@ -106,7 +106,8 @@ DIALECTS: tuple[Dialect, ...] = (
         "onnx",
         "ONNX",
         {"": ("Conv", "ConvTranspose")},
-        {"onnx": "", "op": "", "opset": ""},
+        {"onnx": "", "op": "", "opset": "", **{f"opset{version}": "" for version in range(1, 23)}},
+        foreign=True,
     ),
     Dialect(
         "flax",

@@ -28,13 +28,13 @@ Slices = tuple[slice, ...]
 
 def pack(layer: Layer, weights: Array, dtype: np.dtype[Any]) -> Packed:
     """The weights in the order in which the boxes use them; views of ``weights`` where these serve already."""
-    return {key: _serving(view, dtype) for key, view in _family_views(layer, weights)}
+    return {key: _serving(view, dtype) for key, view in family_views(layer, weights)}
 
 
 def run(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Array:
     """The layer's output, in the plan's element type."""
     layer, dtype = plan.layer, np.dtype(plan.dtype)
-    data = _channels_last(x, layer.groups, dtype)
+    data = channels_last(x, layer.groups, dtype)
     y = np.zeros((len(x), *layer.output_size, layer.groups, layer.out_channels // layer.groups), dtype)
     if bias is not None:
         y += bias.astype(dtype).reshape(y.shape[-2:])
@@ -45,54 +45,30 @@ def run(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Array:
     return np.moveaxis(y.reshape(*y.shape[:-2], layer.out_channels), -1, 1)
 
 
-def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
-    """The gradient of the weights, in the plan's element type: the same boxes, contracted over their outputs."""
-    layer, dtype = plan.layer, np.dtype(plan.dtype)
-    data, grad = (_channels_last(array, layer.groups, dtype) for array in (x, grad_output))
-    gradient = np.zeros((layer.small_channels, layer.large_channels // layer.groups, *layer.kernel), dtype)
-    views = dict(_family_views(layer, gradient))
-    with np.errstate(all="ignore"):
-        for box in plan.boxes:
-            _contract_box(box, data, grad, views[box.family])
-    return gradient
-
-
 def _add_box(box: Box, data: Array, weights: Array, y: Array) -> None:
     """Add the products of one box to its outputs."""
-    inputs, outputs = _input_view(box, data), y[_output_slices(box)]
+    inputs, outputs = input_view(box, data), y[output_slices(box)]
     groups, channels = data.shape[-2:]
     vector = channels == 1 and groups > 1
-    for taps in _blocks(box.taps, channels, 1 if vector else DEPTH):
-        factor = weights[:, *_shifted(taps, box)]
-        for rows in _blocks(outputs.shape[:-2], _row_elements(taps, outputs, channels), TILE):
+    for taps in blocks(box.taps, channels, 1 if vector else DEPTH):
+        factor = weights[:, *shifted(taps, box)]
+        for rows in blocks(outputs.shape[:-2], row_elements(taps, outputs, channels), TILE):
             part, target = inputs[*rows, *taps], outputs[rows]
             if vector:
                 target += part.reshape(*target.shape[:-1], 1) * factor.reshape(target.shape[-2:])
             else:
-                sums = np.matmul(_matrices(part, prod(target.shape[:-2])), factor.reshape(groups, -1, target.shape[-1]))
+                sums = np.matmul(matrices(part, prod(target.shape[:-2])), factor.reshape(groups, -1, target.shape[-1]))
                 target += np.moveaxis(sums.reshape(groups, *target.shape[:-2], target.shape[-1]), 0, -2)
 
 
-def _contract_box(box: Box, data: Array, grad: Array, gradient: Array) -> None:
-    """Add the products of one box's inputs with its output gradients to the gradient of its taps."""
-    inputs, outputs = _input_view(box, data), grad[_output_slices(box)]
-    channels = data.shape[-1]
-    for taps in _blocks(box.taps, channels, DEPTH):
-        target = gradient[:, *_shifted(taps, box)]
-        for rows in _blocks(outputs.shape[:-2], _row_elements(taps, outputs, channels), TILE):
-            part, given = inputs[*rows, *taps], outputs[rows]
-            count = prod(given.shape[:-2])
-            target += np.matmul(_matrices(part, count).swapaxes(1, 2), _matrices(given, count)).reshape(target.shape)
-
-
-def _matrices(part: Array, rows: int) -> Array:
+def matrices(part: Array, rows: int) -> Array:
     """``(rows..., columns..., groups, channels)`` as one matrix for each group."""
     groups, channels = part.shape[-2:]
     columns = prod(part.shape[:-2]) // rows * channels
     return np.moveaxis(part, -2, 0).reshape(groups, rows, columns)
 
 
-def _input_view(box: Box, data: Array) -> Array:
+def input_view(box: Box, data: Array) -> Array:
     """The inputs a box meets, as ``(batch, *outputs, *taps, groups, channels)``; shares the data's memory."""
     strips, spatial = box.strips, data.strides[1:-2]
     corner = data[:, *(slice(strip.first, None) for strip in strips)]
@@ -102,22 +78,24 @@ def _input_view(box: Box, data: Array) -> Array:
     return as_strided(corner, shape, (data.strides[0], *along, *across, *data.strides[-2:]), writeable=False)
 
 
-def _output_slices(box: Box) -> Slices:
+def output_slices(box: Box) -> Slices:
+    """Where a box's outputs lie in ``(batch, *spatial, ...)``."""
     return (slice(None), *(slice(s.output.start, s.output.stop, s.output.step) for s in box.strips))
 
 
-def _shifted(taps: Slices, box: Box) -> Slices:
+def shifted(taps: Slices, box: Box) -> Slices:
     """Where a block of a box's taps lies in its family."""
     return tuple(slice(t.start + s.at, t.stop + s.at) for t, s in zip(taps, box.strips, strict=True))
 
 
-def _row_elements(taps: Slices, outputs: Array, channels: int) -> int:
+def row_elements(taps: Slices, outputs: Array, channels: int) -> int:
     """Elements that one row of a matrix product holds, on its longer side, in all groups."""
     groups, out_channels = outputs.shape[-2:]
-    return groups * max(channels * prod(t.stop - t.start for t in taps), out_channels)
+    columns: int = channels * prod(t.stop - t.start for t in taps)
+    return int(groups * max(columns, out_channels))
 
 
-def _blocks(counts: tuple[int, ...], inner: int, limit: int) -> Iterator[Slices]:
+def blocks(counts: tuple[int, ...], inner: int, limit: int) -> Iterator[Slices]:
     """Cut an index space into blocks of at most ``limit`` elements (at least one index), last axes whole first."""
     sizes = []
     for count in reversed(counts):
@@ -129,13 +107,14 @@ def _blocks(counts: tuple[int, ...], inner: int, limit: int) -> Iterator[Slices]
         yield tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
 
 
-def _channels_last(array: Array, groups: int, dtype: np.dtype[Any]) -> Array:
+def channels_last(array: Array, groups: int, dtype: np.dtype[Any]) -> Array:
+    """Canonical data as contiguous ``(batch, *spatial, groups, channels)``; no copy where it already is."""
     moved = np.ascontiguousarray(np.moveaxis(array, 1, -1), dtype)
     return moved.reshape(*moved.shape[:-1], groups, moved.shape[-1] // groups)
 
 
-def _family_views(layer: Layer, weights: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """For each tap family of each axis, the view ``(groups, *taps, input channels, output channels)`` of the weights."""
+def family_views(layer: Layer, weights: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """For each tap family of each axis, its view of the weights: ``(groups, *taps, input, output channels)``."""
     groups, rank = layer.groups, layer.rank
     split = weights.reshape(groups, layer.small_channels // groups, *weights.shape[1:])
     order = (1, 2) if layer.transposed else (2, 1)

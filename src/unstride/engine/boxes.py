@@ -111,7 +111,7 @@ def boxes(axes: tuple[Axis, ...], transposed: bool, cut: Cut = by_output) -> Ite
 
 
 def _large_strips(axis: Axis) -> Iterator[Strip]:
-    known = {taps: number for number, taps in enumerate(families(axis, True))}
+    known = {taps: number for number, taps in enumerate(families(axis, transposed=True))}
     step = _period(axis)
     across = step * axis.dilation // axis.stride
     for segment in axis.segments():

@@ -17,7 +17,7 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import Reason, UnstrideError
 
@@ -38,18 +38,19 @@ class Operand:
     @classmethod
     def of(cls, array: Array, argument: str) -> Operand:
         """The operand's type and magnitude. Raises UnstrideError for elements that are not numbers."""
+        check_kind(array, argument)
+        if not all(_is_number(value) for value in _objects(array)):
+            raise _not_numbers(array, argument)
         dtype = array.dtype.newbyteorder("=")
-        if dtype.kind not in "iufcO" or not all(_is_number(value) for value in _objects(array)):
-            raise UnstrideError(
-                Reason.DTYPE,
-                "must hold integers, floating-point or complex numbers",
-                argument=f"{argument}.dtype",
-                value=str(array.dtype),
-                hint="convert it first, for example with astype('float32')",
-            )
         if dtype.kind not in "iu" or not array.size:
             return cls(dtype)
         return cls(dtype, max(abs(int(array.max())), abs(int(array.min()))))
+
+    @classmethod
+    def expected(cls, dtype: DTypeLike) -> Operand:
+        """An operand not seen yet: its integers are taken to be of 16 bits at most."""
+        known = np.dtype(dtype)
+        return cls(known, min(2**16, int(np.iinfo(known).max)) if known.kind in "iu" else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,22 @@ class Arithmetic:
                 argument="x",
                 hint="pass arrays of Python integers (dtype=object), which have no limit",
             ) from None
+
+
+def check_kind(array: Array, argument: str) -> None:
+    """Raise UnstrideError for an element type that is not a number's; reads no element."""
+    if array.dtype.kind not in "iufcO":
+        raise _not_numbers(array, argument)
+
+
+def _not_numbers(array: Array, argument: str) -> UnstrideError:
+    return UnstrideError(
+        Reason.DTYPE,
+        "must hold integers, floating-point or complex numbers",
+        argument=f"{argument}.dtype",
+        value=str(array.dtype),
+        hint="convert it first, for example with astype('float32')",
+    )
 
 
 def _objects(array: Array) -> Iterable[object]:

@@ -78,7 +78,7 @@ class Plan:
     @property
     def workspace_bytes(self) -> int:
         """Bytes held besides: the data channels-last, the weights packed, and one tile with its product."""
-        depth = max(DEPTH, self.layer.in_channels, self.layer.out_channels)
+        depth = max(DEPTH * self.layer.groups, self.layer.in_channels, self.layer.out_channels)
         return self.input_bytes + self._itemsize * 3 * max(TILE, depth)
 
     @property

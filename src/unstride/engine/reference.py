@@ -28,7 +28,8 @@ def run(layer: Layer, x: Array, weights: Array, bias: Array | None = None) -> Ar
     for small, tap, large in products(layer):
         source, target = (small, large) if layer.transposed else (large, small)
         for i, o, s, c in channels(layer):
-            y[:, o, *target] += x[:, i, *source] * weights[s, c, *tap]
+            for image in range(len(x)):
+                y[image, o, *target] += x[image, i, *source] * weights[s, c, *tap]
     if bias is not None:
         y += bias.reshape(-1, *(1,) * layer.rank)
     return y

@@ -1,0 +1,349 @@
+"""The explanation in words: one function a section, short sentences, every number the layer's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import TYPE_CHECKING
+
+from ..dialects import registry
+from ..dialects.windows import signed, spelled
+from ..geometry import Axis, Layer
+from .coverage import TAP_LIMIT, AxisCoverage, is_even
+from .elsewhere import MAJOR
+from .prose import Section
+
+if TYPE_CHECKING:
+    from .ambiguity import AxisSizes, Choice
+    from .derivation import Explanation
+    from .words import Saying
+
+_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+_ALL = {1: "", 2: " (both axes)", 3: " (all three axes)"}
+_SHOWN = 12
+"""Most entries of one axis that are printed one by one."""
+
+
+def tell(found: Explanation, *, details: bool = False) -> tuple[Section, ...]:
+    """The sections of one explanation, most important first."""
+    told = [
+        Section(f"Why the output is {_times(found.layer.output_size)}", tuple(_derivation(found))),
+        Section(_edges_title(found.layer), tuple(_edges(found))),
+        Section("Which sizes go together", tuple(_sizes(found, details=details))),
+        Section(_words_title(found), tuple(_same_words(found, details=details))),
+        Section("The same layer elsewhere", tuple(_same_layer(found, details=details))),
+        Section("Checkerboard?", tuple(_checkerboard(found, details=details))),
+    ]
+    if details:
+        told.append(Section("Cost and weights", tuple(_cost(found))))
+    return tuple(section for section in told if section.lines)
+
+
+def _kinds(found: Explanation) -> Iterator[tuple[str, int]]:
+    """For each kind of axis its name, empty where all axes are alike, and the first such axis."""
+    first: dict[object, list[int]] = {}
+    for index, window in enumerate(found.windows):
+        first.setdefault(window, []).append(index)
+    names = _NAMES.get(found.layer.rank, tuple(f"axis {i}" for i in range(found.layer.rank)))
+    for indices in first.values():
+        yield ("" if len(first) == 1 else " and ".join(names[i] for i in indices), indices[0])
+
+
+# --- why this size --------------------------------------------------------------------------------------------
+
+
+def _derivation(found: Explanation) -> Iterator[str]:
+    for name, index in _kinds(found):
+        axis, window = found.layer.axes[index], found.windows[index]
+        if name:
+            yield f"{name}:"
+        yield _relation(axis, transposed=found.layer.transposed)
+        yield from window.steps
+        remark = _same_remark(found, axis)
+        if remark:
+            yield remark
+
+
+def _relation(axis: Axis, *, transposed: bool) -> str:
+    """The relation with the numbers of this axis."""
+    place = "i" if axis.stride == 1 else f"{axis.stride}·i"
+    place += " + t" if axis.dilation == 1 else f" + {axis.dilation}·t"
+    place += f" {'−' if axis.before > 0 else '+'} {abs(axis.before)}" if axis.before else ""
+    if transposed:
+        apart = "next to each other" if axis.stride == 1 else f"{axis.stride} apart"
+        sums = f"output[{place}] += input[i]·kernel[t]"
+        return f"every input element stamps the kernel ({_count(axis.kernel, 'tap')}) into the output, {apart}: {sums}"
+    step = "every input position" if axis.stride == 1 else f"steps of {axis.stride}"
+    sums = f"output[i] += input[{place}]·kernel[t]"
+    return f"the kernel ({_count(axis.kernel, 'tap')}) slides over the input in {step}: {sums}"
+
+
+def _same_remark(found: Explanation, axis: Axis) -> str | None:
+    """What ``same`` keeps the same; people expect the size."""
+    if found.words is None or found.words.padding != "same" or axis.stride == 1:
+        return None
+    if found.layer.transposed:
+        aim = f"At stride {axis.stride} it aims at input·{axis.stride} = {axis.small * axis.stride}"
+        if axis.large == axis.small * axis.stride:
+            return f"'same' keeps the size only at stride 1. {aim}."
+        return f"'same' keeps the size only at stride 1. {aim}; here {axis.large} was asked for."
+    if axis.small != -(-axis.large // axis.stride):
+        return None
+    return f"'same' keeps the size only at stride 1. At stride {axis.stride} it means the input divided by it, rounded up."
+
+
+# --- crop and pad ---------------------------------------------------------------------------------------------
+
+
+def _edges_title(layer: Layer) -> str:
+    title = "What is cropped" if layer.transposed else "What is padded"
+    return title + (_ALL.get(layer.rank, " (every axis)") if len(set(layer.axes)) == 1 else "")
+
+
+def _edges(found: Explanation) -> Iterator[str]:
+    for name, index in _kinds(found):
+        axis = found.layer.axes[index]
+        label = f"{name}: " if name else ""
+        tell_axis = _crop if found.layer.transposed else _pad
+        yield from (f"{label}{line}" for line in tell_axis(axis))
+
+
+def _crop(axis: Axis) -> Iterator[str]:
+    before, after = max(axis.before, 0), max(axis.after, 0)
+    if axis.small == 0 or axis.large == 0:
+        yield f"there is nothing to crop: input {axis.small}, output {axis.large}"
+        return
+    if axis.before == 0 and axis.after == 0:
+        yield f"nothing: the stamps cover {axis.full} elements and the output keeps them all"
+    elif before or after:
+        kept = spelled(range(before, axis.full - after))
+        yield f"{before} before and {after} after: the stamps cover 0…{axis.full - 1}, the output keeps {kept}"
+    for side, margin in (("before the first", axis.before), ("behind the last", axis.after)):
+        if margin < 0:
+            yield f"the output has {_count(-margin, 'element')} {side} stamp: only the bias there"
+
+
+def _pad(axis: Axis) -> Iterator[str]:
+    before, after = max(axis.before, 0), max(axis.after, 0)
+    if before or after:
+        yield f"{_count(before, 'zero')} before and {after} after"
+    elif axis.after == 0 and axis.before == 0:
+        yield "nothing: the kernel's steps fit the input exactly"
+    if axis.after < 0:
+        yield f"the last {_count(-axis.after, 'input element')} {_are(-axis.after)} never read: no whole step is left"
+    if axis.before < 0:
+        yield f"the first {_count(-axis.before, 'input element')} {_are(-axis.before)} never read"
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------
+
+
+def _sizes(found: Explanation, *, details: bool) -> Iterator[str]:
+    for (name, _), sizes in zip(_kinds(found), found.sizes, strict=True):
+        label = f"{name}: " if name else ""
+        if len(sizes.sizes) == 1:
+            yield f"{label}small {sizes.small} and large {sizes.large} go together, one to one: the stride is 1"
+        elif found.layer.transposed:
+            yield f"{label}{_shared(sizes)}; so each of them is a possible output for {sizes.small}"
+            yield f"{label}{_chosen(found, sizes)}"
+            yield from (f"{label}{line}" for line in _other_choices(sizes, details=details))
+        else:
+            yield f"{label}{_shared(sizes)}: the remainder is dropped"
+            yield f"{label}so the way back is ambiguous; a transposed convolution of {sizes.small} has to choose one"
+
+
+def _shared(sizes: AxisSizes) -> str:
+    return f"a convolution with this kernel, stride and padding turns {spelled(sizes.sizes)} all into {sizes.small}"
+
+
+def _chosen(found: Explanation, sizes: AxisSizes) -> str:
+    asked = _asking_argument(found)
+    if asked:
+        return f"{asked} asks for {sizes.large}"
+    place = {sizes.sizes[0]: "the smallest", sizes.sizes[-1]: "the largest"}.get(sizes.large)
+    if place is None:
+        inside = sizes.large in sizes.sizes
+        place = "its rule's answer" if inside else "which is none of them"
+    return f"nothing in the line asks for one; {found.title} takes {sizes.large}, {place}"
+
+
+def _asking_argument(found: Explanation) -> str | None:
+    for name in ("output_size", "output_shape", "target_shape", "output_padding", "adj"):
+        value = getattr(found.spec, name, None)
+        if value is not None and f"{name}=" in found.spec.code():
+            return f"{name}={value}"
+    return None
+
+
+def _other_choices(sizes: AxisSizes, *, details: bool) -> Iterator[str]:
+    others = [choice for choice in sizes.choices if not choice.chosen]
+    named = [choice for choice in others if choice.argument]
+    if named and len(named) == len(others):
+        shown = named if details or len(named) <= 4 else [*named[:2], named[-1]]
+        parts = [f"{choice.argument} gives {choice.size}" for choice in shown]
+        yield "to get another: " + ", ".join(parts[:-1] + (["…"] if len(shown) < len(named) else []) + parts[-1:])
+        return
+    for choice in others if details else others[:2]:
+        yield _way(choice)
+    if not details and len(others) > 2:
+        yield f"(and {len(others) - 2} more)"
+
+
+def _way(choice: Choice) -> str:
+    way = choice.argument or choice.code
+    return f"to get {choice.size}: {way}" if way else f"to get {choice.size}: crop or zero-pad the output"
+
+
+# --- the same words -------------------------------------------------------------------------------------------
+
+
+def _words_title(found: Explanation) -> str:
+    words = found.words.text() if found.words else ""
+    return f"The same words elsewhere ({words})"
+
+
+def _same_words(found: Explanation, *, details: bool) -> Iterator[str]:
+    groups: dict[tuple[Axis, ...], list[Saying]] = {}
+    for saying in found.same_words:
+        if saying.layer is not None:
+            groups.setdefault(saying.layer.axes, []).append(saying)
+    for axes, sayings in sorted(groups.items(), key=lambda group: group[0] != found.layer.axes):
+        yield f"{_difference(found.layer, axes)}: {', '.join(_titled(found, saying) for saying in sayings)}"
+        if axes != found.layer.axes or details:
+            yield from (f"  {saying.code}" for saying in (sayings if details else sayings[:1]))
+    for saying in found.same_words:
+        if saying.complaint:
+            yield f"{_title(saying.dialect)} rejects {saying.code if details else 'them'}: {saying.complaint}"
+
+
+def _difference(layer: Layer, axes: tuple[Axis, ...]) -> str:
+    """How another framework's window differs from this one."""
+    if axes == layer.axes:
+        return "exactly the same window"
+    sizes = [axis.large if layer.transposed else axis.small for axis in axes]
+    befores, afters = tuple(axis.before for axis in axes), tuple(axis.after for axis in axes)
+    verb = "cropped" if layer.transposed else "padded"
+    window = f"{_times(sizes)}, {verb} {_each(befores)} before and {_each(afters)} after"
+    if tuple(sizes) != layer.output_size:
+        return window
+    if not layer.transposed:
+        return f"{window} (same size, other values)"
+    shifts = {theirs.before - ours.before for theirs, ours in zip(axes, layer.axes, strict=True)} - {0}
+    moved = f" by {abs(shifts.pop())}" if len(shifts) == 1 else ""
+    return f"{window} (same size, shifted{moved}: other values)"
+
+
+def _titled(found: Explanation, saying: Saying) -> str:
+    here = found.spec.weight_layout(found.layer.rank).flipped
+    return _title(saying.dialect) + (" (kernel reversed)" if saying.flipped != here else "")
+
+
+def _title(dialect: str) -> str:
+    return registry.named(dialect).title
+
+
+# --- the same layer -------------------------------------------------------------------------------------------
+
+
+def _same_layer(found: Explanation, *, details: bool) -> Iterator[str]:
+    shown = [translation for translation in found.same_layer if details or translation.dialect in MAJOR]
+    width = max((len(translation.title) for translation in shown), default=0)
+    for translation in shown:
+        yield f"{translation.title:<{width}}  {translation.line}"
+
+
+# --- coverage -------------------------------------------------------------------------------------------------
+
+
+def _checkerboard(found: Explanation, *, details: bool) -> Iterator[str]:
+    layer = found.layer
+    if layer.transposed:
+        met = "products per output along an axis"
+    else:
+        met = "how often each input element is read along an axis"
+    if found.coverage is None:
+        yield f"{met}: not listed for kernels or strides beyond {TAP_LIMIT}"
+    else:
+        for axis in dict.fromkeys(found.coverage.axes):
+            if axis.axis.large:
+                yield f"{met}: {_listed(axis)}"
+                yield from _border(axis, transposed=layer.transposed)
+            if details:
+                yield from _runs(axis)
+    for kind in dict.fromkeys((axis.kernel, axis.stride, axis.dilation) for axis in layer.axes):
+        yield _verdict(*kind, transposed=layer.transposed)
+    if layer.transposed and max(axis.stride for axis in layer.axes) > 1:
+        yield "second cause, whatever the sizes: weights that differ in strength between the phases"
+
+
+def _listed(coverage: AxisCoverage) -> str:
+    axis, shown = coverage.axis, range(coverage.axis.large)
+    if axis.large <= _SHOWN:
+        return " ".join(str(axis.coverage(large)) for large in shown)
+    head = " ".join(str(axis.coverage(large)) for large in shown[:6])
+    tail = " ".join(str(axis.coverage(large)) for large in shown[-4:])
+    return f"{head} … {tail}"
+
+
+def _border(coverage: AxisCoverage, *, transposed: bool) -> Iterator[str]:
+    inside, large = coverage.interior, coverage.axis.large
+    if not inside or (inside.start == 0 and inside.stop == large):
+        return
+    borders = [spelled(r) for r in (range(inside.start), range(inside.stop, large)) if r]
+    what = "outputs" if transposed else "inputs"
+    yield f"{what} {' and '.join(borders)} lie at the border and get fewer than their like inside"
+
+
+def _verdict(kernel: int, stride: int, dilation: int, *, transposed: bool) -> str:
+    if stride == 1:
+        return "stride 1: even coverage, no checkerboard from overlap"
+    if is_even(Axis(1, 1, kernel, stride, dilation)):
+        return f"kernel {kernel} is a multiple of stride {stride}: even coverage, no checkerboard from overlap"
+    result = "outputs alternate" if transposed else "inputs alternate, and so do their gradients"
+    if kernel < stride:
+        return f"kernel {kernel} is shorter than stride {stride}: some {result.split()[0]} meet no tap at all"
+    if kernel % stride == 0:
+        return f"stride {stride} and dilation {dilation} share a factor: whole phases meet no tap, {result}"
+    least = kernel // stride * stride
+    cure = " or ".join(str(size) for size in (least, least + stride))
+    return f"kernel {kernel} is no multiple of stride {stride}: uneven coverage, {result}; kernel {cure} would be even"
+
+
+def _runs(coverage: AxisCoverage) -> Iterator[str]:
+    for run in coverage.runs[:64]:
+        step = "" if run.count == 1 else f", {run.first + run.step}…{run.last}"
+        yield f"  {run.first}{step}: {_count(run.taps, 'tap')}" + ("" if run.complete else " (border)")
+
+
+# --- cost -----------------------------------------------------------------------------------------------------
+
+
+def _cost(found: Explanation) -> Iterator[str]:
+    cost, layer = found.cost, found.layer
+    yield f"{cost.multiply_accumulates:,} multiply-accumulates really computed; output × kernel would count {cost.naive:,}"
+    layout = found.spec.weight_layout(layer.rank)
+    shape = found.spec.kernel_shape(layer)
+    yield f"kernel array {shape}: {layout.name}; {_count(cost.parameters, 'parameter')} with the bias counted if any"
+    yield (
+        f"float32 bytes: input {cost.input_bytes:,}, output {cost.output_bytes:,}, kernel {cost.weight_bytes:,}"
+        f" ({prod(found.output_shape):,} output elements)"
+    )
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+
+def _times(sizes: tuple[int, ...] | list[int]) -> str:
+    return " × ".join(map(str, sizes))
+
+
+def _each(margins: tuple[int, ...]) -> str:
+    return signed(margins[0]) if len(set(margins)) == 1 else f"({', '.join(map(str, margins))})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

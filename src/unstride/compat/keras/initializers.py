@@ -1,0 +1,209 @@
+"""Keras's initializers: the same distributions, drawn from NumPy's generator, so not the same numbers.
+
+A seed gives the same values at every call. ``fan_in`` and ``fan_out`` are taken from the last two axes of the kernel's
+shape as they stand, for a transposed convolution's ``(*taps, out, in)`` too, as Keras does.
+
+Source: keras/src/initializers/random_initializers.py and constant_initializers.py (Keras 3.15).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ...errors import Reason, UnstrideError
+from .serialization import Configured, Registry, serialize
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+Initialize = Callable[..., Any]
+
+__all__ = ["Initializer", "compute_fans", "generator", "get", "serialize"]
+
+_TRUNCATED_STDDEV = 0.87962566103423978
+"""standard deviation of a unit normal distribution cut at ±2"""
+
+_shared = np.random.default_rng()
+
+
+def generator(seed: int | None) -> np.random.Generator:
+    """A generator with that seed, or the shared one."""
+    if seed is None:
+        return _shared
+    if type(seed) is not int:
+        raise UnstrideError(Reason.ARGUMENT, "must be an integer or None", argument="seed", value=seed)
+    return np.random.default_rng(abs(seed))
+
+
+def reseed(seed: int) -> None:
+    """Start the shared generator from ``seed``."""
+    global _shared  # noqa: PLW0603 - Keras's own unseeded randomness is global too
+    _shared = np.random.default_rng(abs(seed))
+
+
+def compute_fans(
+    shape: Shape, input_axes: tuple[int, ...] | None = None, output_axes: tuple[int, ...] | None = None
+) -> tuple[int, int]:
+    """Inputs and outputs of one unit, from a kernel's shape.
+
+    >>> compute_fans((3, 3, 8, 5))
+    (72, 45)
+    """
+    if input_axes is not None and output_axes is not None:
+        return prod(shape[axis] for axis in input_axes), prod(shape[axis] for axis in output_axes)
+    if len(shape) < 2:
+        return prod(shape), prod(shape)
+    taps = prod(shape[:-2])
+    return taps * shape[-2], taps * shape[-1]
+
+
+class Initializer(Configured):
+    """What makes the first values of an array of any shape."""
+
+    module = "keras.initializers"
+
+    def __call__(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
+        values = self.values(tuple(shape))
+        return values.astype(np.float32 if dtype is None else dtype)
+
+    @abstractmethod
+    def values(self, shape: Shape) -> Array:
+        """The values, in double precision."""
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """All 0."""
+
+    def values(self, shape: Shape) -> Array:
+        return np.zeros(shape)
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """All 1."""
+
+    def values(self, shape: Shape) -> Array:
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """All ``value``."""
+
+    value: float = 0.0
+
+    def values(self, shape: Shape) -> Array:
+        return np.full(shape, self.value, np.float64)
+
+
+@dataclass(frozen=True)
+class Identity(Initializer):
+    """``gain`` on the diagonal of a matrix; no convolution's kernel is one."""
+
+    gain: float = 1.0
+
+    def values(self, shape: Shape) -> Array:
+        if len(shape) != 2:
+            rule = "the identity is a matrix; this shape has other than two dimensions"
+            raise UnstrideError(Reason.RANK, rule, argument="shape", value=shape)
+        return self.gain * np.eye(*shape)
+
+
+@dataclass(frozen=True)
+class RandomNormal(Initializer):
+    """Normally distributed."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+    seed: int | None = None
+
+    def values(self, shape: Shape) -> Array:
+        return generator(self.seed).normal(self.mean, self.stddev, shape)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Initializer):
+    """Normally distributed, every value within two standard deviations."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+    seed: int | None = None
+
+    def values(self, shape: Shape) -> Array:
+        draw = generator(self.seed)
+        units = draw.standard_normal(shape)
+        while (outside := np.abs(units) > 2).any():
+            units[outside] = draw.standard_normal(int(outside.sum()))
+        return self.mean + self.stddev * units
+
+
+@dataclass(frozen=True)
+class RandomUniform(Initializer):
+    """Uniformly distributed in ``[minval, maxval)``."""
+
+    minval: float = -0.05
+    maxval: float = 0.05
+    seed: int | None = None
+
+    def values(self, shape: Shape) -> Array:
+        return generator(self.seed).uniform(self.minval, self.maxval, shape)
+
+
+@dataclass(frozen=True)
+class VarianceScaling(Initializer):
+    """Variance ``scale / n``, where n counts inputs, outputs, or their mean."""
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
+    seed: int | None = None
+    input_axes: tuple[int, ...] | None = None
+    output_axes: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0:
+            raise UnstrideError(Reason.ARGUMENT, "must be positive", argument="scale", value=self.scale)
+        allowed = {
+            "mode": ("fan_in", "fan_out", "fan_avg"),
+            "distribution": ("uniform", "truncated_normal", "untruncated_normal"),
+        }
+        object.__setattr__(self, "mode", str(self.mode).lower())
+        object.__setattr__(self, "distribution", str(self.distribution).lower().replace("normal", "truncated_normal"))
+        object.__setattr__(self, "distribution", _spelled_distribution(self.distribution))
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                rule = f"must be one of {', '.join(map(repr, choices))}"
+                raise UnstrideError(Reason.ARGUMENT, rule, argument=name, value=getattr(self, name))
+
+    def values(self, shape: Shape) -> Array:
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = sqrt(self.scale / max(1.0, count))
+        if self.distribution == "uniform":
+            limit = sqrt(3) * stddev
+            return RandomUniform(-limit, limit, self.seed).values(shape)
+        if self.distribution == "untruncated_normal":
+            return RandomNormal(0.0, stddev, self.seed).values(shape)
+        return TruncatedNormal(0.0, stddev / _TRUNCATED_STDDEV, self.seed).values(shape)
+
+
+class _Scaled(Initializer):
+    """Variance scaling with the numbers of one paper."""
+
+    scale: ClassVar[float]
+    mode: ClassVar[str]
+    distribution: ClassVar[str]
+    seed: int | None
+    input_axes: tuple[int, ...] | None
+    output_axes: tuple[int, ...] | None
+
+    def values(self, shape: Shape) -> Array:
+        numbers = (self.scale, self.mode, self.distribution, self.seed, self.input_axes, self.output_axes)
+        return VarianceScaling(*numbers).values(shape)

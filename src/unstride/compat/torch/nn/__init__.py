@@ -1,0 +1,5 @@
+"""``torch.nn``: the functions only."""
+
+from . import functional
+
+__all__ = ["functional"]

@@ -1,0 +1,209 @@
+"""The one entry: check the arrays, plan, pick an engine from the table, run it.
+
+Data is ``(batch, channels, *spatial)``, weights ``(small_channels, large_channels / groups, *taps)`` for both
+directions, the bias ``(out_channels,)``. Any strides and read-only arrays will do; nothing is written to. The
+element types of results are those of ``dtypes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..errors import Reason, UnstrideError
+from ..geometry import Layer
+from . import adjoint, blas, checks, reference
+from .boxes import families
+from .dtypes import Arithmetic, Operand, check_kind
+from .plan import Plan, plan
+
+Array = NDArray[Any]
+DType = np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One row of the table: a way to compute layers."""
+
+    name: str
+    available: Callable[[], bool]
+    """whether it can run on this machine"""
+    supports: Callable[[Layer, DType], bool]
+    """whether it can compute the layer with sums in an element type"""
+    pack: Callable[[Layer, Array, DType], Any]
+    """the weights as ``run`` takes them, in an element type"""
+    run: Callable[[Plan, Array, Any, Array | None], Array]
+    """the output, in the plan's element type, from data in any and packed weights in the plan's"""
+    weight_gradient: Callable[[Plan, Array, Array], Array]
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+def _as_given(_: Layer, weights: Array, dtype: DType) -> Array:
+    return weights.astype(dtype)
+
+
+def _define(plan: Plan, x: Array, packed: Array, bias: Array | None) -> Array:
+    given = None if bias is None else bias.astype(plan.dtype)
+    with np.errstate(all="ignore"):
+        return reference.run(plan.layer, x.astype(plan.dtype), packed, given).astype(plan.dtype)
+
+
+def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
+    with np.errstate(all="ignore"):
+        gradient = reference.weight_gradient(plan.layer, x.astype(plan.dtype), grad_output.astype(plan.dtype))
+    return gradient.astype(plan.dtype)
+
+
+ENGINES: tuple[Engine, ...] = (
+    Engine("blas", _always, _always, blas.pack, blas.run, adjoint.weight_gradient),
+    Engine("reference", _always, _always, _as_given, _define, _define_gradient),
+)
+"""in order of preference: the first that is available and supports the layer is taken"""
+
+
+def choose(layer: Layer, dtype: DType, name: str | None = None) -> Engine:
+    """The engine called ``name``, or the first that can compute the layer with sums in ``dtype``."""
+    if name is not None and name not in (row.name for row in ENGINES):
+        rule = f"must be one of {', '.join(row.name for row in ENGINES)}"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="engine", value=name)
+    for row in ENGINES:
+        if name in (None, row.name) and row.available() and row.supports(layer, dtype):
+            return row
+    rule = f"cannot compute this layer in {dtype} on this machine"
+    raise UnstrideError(Reason.UNSUPPORTED, rule, argument="engine", value=name, hint="leave the engine open")
+
+
+def run(
+    planned: Plan | Layer, x: ArrayLike, weights: ArrayLike, bias: ArrayLike | None = None, *, engine: str | None = None
+) -> Array:
+    """The output, ``(batch, out_channels, *output_size)``, in any strides; a plan's engine holds unless one is named.
+
+    >>> from unstride.geometry import Axis
+    >>> layer = Layer((Axis(2, 4, 3, stride=2),), small_channels=1, large_channels=1)
+    >>> run(layer, [[[2, 1]]], [[[1, 2, 1]]]).tolist()
+    [[[2, 4, 3, 2]]]
+    """
+    layer, engine = (planned.layer, engine or planned.engine) if isinstance(planned, Plan) else (planned, engine)
+    factors, addend = _factors(layer, weights, bias)
+    data = _data(layer, x)
+    numbers = _arithmetic(layer, Operand.of(data, "x"), Operand.of(factors, "weights"), addend)
+    row = choose(layer, numbers.compute, engine)
+    made = _affordable(layer, data, numbers.compute, row)
+    return numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), addend))
+
+
+def input_gradient(layer: Layer, grad_output: ArrayLike, weights: ArrayLike, *, engine: str | None = None) -> Array:
+    """The gradient for the input, ``(batch, in_channels, *input_size)``: the adjoint layer's output."""
+    grad = np.asarray(grad_output)
+    checks.check_grad_output(layer, grad)
+    return run(layer.adjoint, grad, weights, engine=engine)
+
+
+def weight_gradient(layer: Layer, x: ArrayLike, grad_output: ArrayLike, *, engine: str | None = None) -> Array:
+    """The gradient for the weights, ``(small_channels, large_channels / groups, *taps)``."""
+    data, grad = _data(layer, x), np.asarray(grad_output)
+    checks.check_grad_output(layer, grad)
+    checks.check_batch(data, grad)
+    # a weight meets each small position of each batch element at most once
+    terms = len(data) * prod(axis.small for axis in layer.axes)
+    numbers = Arithmetic.of((Operand.of(data, "x"), Operand.of(grad, "grad_output")), None, terms)
+    row = choose(layer, numbers.compute, engine)
+    made = _affordable(layer, data, numbers.compute, row)
+    return numbers.finish(row.weight_gradient(made, data, grad))
+
+
+def bias_gradient(layer: Layer, grad_output: ArrayLike) -> Array:
+    """The gradient for the bias, ``(out_channels,)``: the sum over batch and positions."""
+    grad = np.asarray(grad_output)
+    checks.check_grad_output(layer, grad)
+    terms = len(grad) * prod(layer.output_size)
+    numbers = Arithmetic.of((Operand.of(grad, "grad_output"),), None, terms)
+    return numbers.finish(adjoint.bias_gradient(grad, numbers.compute))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A layer with its weights packed; call it with inputs of any batch size."""
+
+    layer: Layer
+    row: Engine
+    weights: Array
+    """the weights as given, for an input whose sums need another element type than ``compute``"""
+    operand: Operand
+    compute: DType
+    """element type of the packed weights"""
+    packed: Any
+    bias: Array | None
+
+    def __call__(self, x: ArrayLike) -> Array:
+        data = _data(self.layer, x)
+        numbers = _arithmetic(self.layer, Operand.of(data, "x"), self.operand, self.bias)
+        ready = numbers.compute == self.compute
+        row = self.row if ready else choose(self.layer, numbers.compute)
+        made = _affordable(self.layer, data, numbers.compute, row)
+        packed = self.packed if ready else row.pack(self.layer, self.weights, numbers.compute)
+        return numbers.finish(row.run(made, data, packed, self.bias))
+
+
+def prepare(
+    layer: Layer,
+    weights: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    dtype: DTypeLike | None = None,
+    engine: str | None = None,
+) -> Prepared:
+    """The layer with its weights packed once for inputs of ``dtype``, by default that of the weights.
+
+    An input whose sums need another element type gets the same answer, but its weights are packed anew.
+    """
+    factors, addend = _factors(layer, weights, bias)
+    factors, addend = _frozen(factors), None if addend is None else _frozen(addend)
+    operand = Operand.of(factors, "weights")
+    compute = _arithmetic(layer, Operand.expected(dtype or factors.dtype), operand, addend).compute
+    row = choose(layer, compute, engine)
+    return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend)
+
+
+def _frozen(array: Array) -> Array:
+    owned = array.copy(order="K")
+    owned.flags.writeable = False
+    return owned
+
+
+def _factors(layer: Layer, weights: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array | None]:
+    """Weights and bias as arrays that fit the layer."""
+    factors, addend = np.asarray(weights), None if bias is None else np.asarray(bias)
+    checks.check_weights(layer, factors)
+    checks.check_bias(layer, addend)
+    return factors, addend
+
+
+def _data(layer: Layer, x: ArrayLike) -> Array:
+    """The input as an array that fits the layer and the memory, before any element is read."""
+    data = np.asarray(x)
+    checks.check_input(layer, data)
+    check_kind(data, "x")
+    checks.check_memory(plan(layer, batch=len(data), dtype=data.dtype))
+    return data
+
+
+def _affordable(layer: Layer, data: Array, dtype: DType, row: Engine) -> Plan:
+    made = plan(layer, batch=len(data), dtype=dtype, engine=row.name)
+    checks.check_memory(made)
+    return made
+
+
+def _arithmetic(layer: Layer, x: Operand, weights: Operand, bias: Array | None) -> Arithmetic:
+    """The types for the layer's outputs: sums over the input channels of a group and the taps of a family."""
+    addend = None if bias is None else Operand.of(bias, "bias")
+    taps = (max(map(len, families(axis, layer.transposed)), default=0) for axis in layer.axes)
+    return Arithmetic.of((x, weights), addend, layer.in_channels // layer.groups * prod(taps))
