@@ -13,7 +13,7 @@ def systematic(rng: Random) -> list[Case]:
     words, explicit, forward = [], [], []
     for each in grid(sizes=(1, 4)):
         for padding in ("SAME", "VALID"):
-            words += [_sized(each, padding, size) for size in _sizes(each, padding)]
+            words += [_sized(each, padding, size) for size in _sizes(each, padding) if size > 0]
             forward += [_conv(each, padding)]
         for before, after in ((0, 0), (1, 0), (0, 1), (each.span[0], 1)):
             least = each.full[0] - before - after

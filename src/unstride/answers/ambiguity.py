@@ -19,6 +19,8 @@ LISTED = 32
 
 _SIZES = ("output_size", "output_shape", "target_shape")
 _EXTRAS = ("output_padding", "adj")
+SELECTING = (*_SIZES, *_EXTRAS)
+"""The arguments by which frameworks let one of the sizes be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +120,31 @@ def _selected(
     spec: Spec, input_shape: tuple[int, ...], layer: Layer, wanted: tuple[int, ...]
 ) -> tuple[str, Spec] | None:
     """The same line with one argument changed, so that it gives the ``wanted`` output size."""
+    kernel_shape = spec.kernel_shape(layer)
+    for changes in _asking(spec, input_shape, layer, wanted):
+        asked = _changed(spec, changes, input_shape, kernel_shape, wanted)
+        if asked is not None:
+            name = next(reversed(changes))
+            return f"{name}={changes[name]}", asked
+    return None
+
+
+def _asking(
+    spec: Spec, input_shape: tuple[int, ...], layer: Layer, wanted: tuple[int, ...]
+) -> Iterator[dict[str, Any]]:
+    """The changed arguments, the asking one last: as the line already asks, then an output padding, then a size."""
     data = spec.data_layout(len(input_shape))
     batch, _, _ = data.split(input_shape)
     whole = data.join(batch, layer.out_channels, wanted)
-    kernel_shape = spec.kernel_shape(layer)
-    present = {field.name: field for field in fields(spec)}  # type: ignore[arg-type]  # every Spec is a dataclass
-    for name, values in ((n, (wanted, whole)) for n in _SIZES if n in present):
-        for value in values:
-            asked = _changed(spec, {name: value}, input_shape, kernel_shape, wanted)
-            if asked is not None:
-                return f"{name}={value}", asked
+    present = {field.name: field for field in fields(spec)}
     unset = {name: _default(present[name]) for name in _SIZES if name in present}
+    sizes = [{name: value} for name in unset for value in (wanted, whole)]
+    if any(getattr(spec, name) != default for name, default in unset.items()):
+        yield from sizes
     for name in (n for n in _EXTRAS if n in present):
-        for value in _extras(spec, name, unset, (input_shape, kernel_shape), wanted):
-            asked = _changed(spec, unset | {name: value}, input_shape, kernel_shape, wanted)
-            if asked is not None:
-                return f"{name}={value}", asked
-    return None
+        for value in _extras(spec, name, unset, (input_shape, spec.kernel_shape(layer)), wanted):
+            yield unset | {name: value}
+    yield from sizes
 
 
 def _default(field: Field[Any]) -> object:

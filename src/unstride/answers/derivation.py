@@ -15,6 +15,7 @@ from .cost import Cost, count_cost
 from .coverage import TAP_LIMIT, Coverage, is_even, measure_coverage
 from .elsewhere import Translation, translate_everywhere
 from .prose import Section, as_html, as_rich, as_text
+from .story import tell
 from .words import Saying, Words, say_everywhere, words_of
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ class Explanation:
 
     def sections(self, *, details: bool = False) -> tuple[Section, ...]:
         """The explanation in words, most important first."""
-        from .story import tell
-
         return tell(self, details=details)
 
     @property

@@ -29,13 +29,20 @@ class Translation:
         return isinstance(self.written, Spec)
 
     @property
+    def target(self) -> Spec | None:
+        """The spec that takes the weights: the whole layer, or the middle of its composition."""
+        if isinstance(self.written, Spec):
+            return self.written
+        return self.written.composition.spec if self.written.composition else None
+
+    @property
     def line(self) -> str:
         """The source line; else the steps that equal the layer; else the rule that forbids it."""
         if isinstance(self.written, Spec):
             return self.written.code()
         if self.written.composition is None:
             return f"cannot say it: {self.written.rule}"
-        return "; ".join(self.written.composition.steps())
+        return "; ".join(self.written.composition.steps()).replace(":;", ":")
 
     def as_json(self) -> dict[str, Any]:
         """The translation as JSON values."""

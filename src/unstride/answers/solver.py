@@ -7,8 +7,10 @@ and each dialect is asked for its ways to say the layer; a line stays where it r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from itertools import islice, product, takewhile, zip_longest
+from math import prod
 from typing import Any, TypeAlias
 
 from ..dialects import registry
@@ -19,16 +21,20 @@ from ..dialects.windows import signed
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, Layer
 from ..geometry.wire import axis_to_wire
+from .ambiguity import SELECTING
 from .coverage import is_even
 
 Given: TypeAlias = int | tuple[int, ...] | None
 """One number for every axis, one per axis, or None: left open."""
 
-CANDIDATE_LIMIT = 20_000
+CANDIDATE_LIMIT = 10_000
 """Most parameter sets that one search tries."""
 
 NEAREST_LIMIT = 1_000
 """How far from the wanted size the nearest reachable ones are looked for."""
+
+NEAREST_SETS = 200
+"""Most parameter sets that are asked for in that search, in each direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,46 +86,59 @@ class Bounds:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Solutions:
-    """All lines within the bounds, best first."""
+    """All lines within the bounds, best first; each dialect is asked for a parameter set when it is reached."""
 
     small: tuple[int, ...]
     large: tuple[int, ...]
     transposed: bool
-    found: tuple[Solution, ...]
     bounds: Bounds
-    nearest: tuple[int, ...] = ()
-    """where nothing is found: the nearest large sizes that some line reaches, on every axis"""
+    dialects: tuple[Dialect, ...]
+    sets: tuple[tuple[Axis, ...], ...]
+    """the parameter sets that give the size, best first, sayable or not"""
 
     def __len__(self) -> int:
         return len(self.found)
 
     def __iter__(self) -> Iterator[Solution]:
-        return iter(self.found)
+        for axes in self.sets:
+            yield from _lines(axes, self.dialects, transposed=self.transposed)
+
+    @cached_property
+    def found(self) -> tuple[Solution, ...]:
+        """Every line, best first."""
+        return tuple(self)
+
+    @cached_property
+    def nearest(self) -> tuple[int, ...]:
+        """Where nothing is found: the nearest large sizes below and above that some line reaches, on every axis."""
+        if next(iter(self), None) is not None:
+            return ()
+        return tuple(_nearest(self))
 
     def text(self, *, limit: int = 30) -> str:
         """The solutions in lines of text, at most ``limit`` lines of code; lines of one layer stand together."""
-        sides = (self.small, self.large) if self.transposed else (self.large, self.small)
-        lines = [f"{_times(sides[0])} → {_times(sides[1])}: {len(self.found):,} lines of code, best first"]
-        width = max((len(s.dialect) for s in self.found[:limit]), default=0)
+        given, wanted = (self.small, self.large) if self.transposed else (self.large, self.small)
+        shown = list(islice(self, limit + 1))
+        more = len(shown) > limit
+        count = f"the first {limit}" if more else f"{len(shown)} line{'' if len(shown) == 1 else 's'}"
+        lines = [f"{_times(given)} → {_times(wanted)}: {count}, best first"] if shown else [self._reason()]
+        width = max((len(solution.dialect) for solution in shown), default=0)
         axes: tuple[Axis, ...] = ()
-        for solution in self.found[:limit]:
+        for solution in shown[:limit]:
             if solution.axes != axes:
                 axes = solution.axes
                 lines += ["", _head(solution, transposed=self.transposed)]
             lines.append(f"  {solution.dialect:<{width}}  {solution.code}")
-        if len(self.found) > limit:
-            lines += ["", f"and {len(self.found) - limit:,} more"]
-        if not self.found:
-            lines += ["", self._reason()]
         return "\n".join([*lines, "", "searched:", *(f"  {line}" for line in self.bounds.lines())])
 
     def _reason(self) -> str:
+        given, wanted = (self.small, self.large) if self.transposed else (self.large, self.small)
+        said = f"{_times(given)} → {_times(wanted)}: no line within the bounds"
         if not self.nearest:
-            return f"no line reaches it within the bounds, nor any size within {NEAREST_LIMIT} of it; widen the bounds"
-        reached = " and ".join(map(str, self.nearest))
-        return f"no line reaches it within the bounds; the nearest large sizes that can be reached: {reached}"
+            return f"{said}, nor for any size near it; widen the bounds"
+        return f"{said}; the nearest large sizes that can be reached: {' and '.join(map(str, self.nearest))}"
 
     def as_json(self) -> dict[str, Any]:
         """The solutions as JSON values."""
@@ -147,7 +166,7 @@ def solve(
     dialects: Iterable[str] | None = None,
     transposed: bool = True,
     rank: int = 2,
-    max_kernel: int = 7,
+    max_kernel: int = 5,
     max_stride: int | None = None,
     max_dilation: int = 1,
 ) -> Solutions:
@@ -167,11 +186,10 @@ def solve(
         _spread(dilation, max_dilation, len(smalls), "dilation", Reason.DILATION),
     )
     asked = registry.DIALECTS if dialects is None else tuple(map(registry.named, dialects))
-    found = _found(smalls, larges, bounds, asked, transposed=transposed)
-    order = {dialect.name: place for place, dialect in enumerate(asked)}
-    ranked = tuple(sorted(found, key=lambda solution: _rank(solution, order)))
-    nearest = () if ranked else _nearest(smalls, larges, bounds, asked, transposed=transposed)
-    return Solutions(smalls, larges, transposed, ranked, bounds, nearest)
+    sets = list(islice(_candidates(smalls, larges, bounds), CANDIDATE_LIMIT + 1))
+    if len(sets) > CANDIDATE_LIMIT:
+        raise _too_many()
+    return Solutions(smalls, larges, transposed, bounds, asked, tuple(sorted(sets, key=_rank)))
 
 
 def _sides(small: object, large: object, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -207,40 +225,34 @@ def _spread(value: Given, most: int, rank: int, name: str, reason: Reason) -> tu
 # --- the search -----------------------------------------------------------------------------------------------
 
 
-def _found(
-    smalls: tuple[int, ...],
-    larges: tuple[int, ...],
-    bounds: Bounds,
-    dialects: tuple[Dialect, ...],
-    *,
-    transposed: bool,
-) -> Iterator[Solution]:
-    for axes in _candidates(smalls, larges, bounds):
-        for dialect in dialects:
-            yield from _lines(axes, dialect, transposed=transposed)
-
-
 def _candidates(smalls: tuple[int, ...], larges: tuple[int, ...], bounds: Bounds) -> Iterator[tuple[Axis, ...]]:
     """Every choice of axes within the bounds."""
-    rank, tried = len(smalls), 0
-    for kernels in product(*bounds.kernel):
-        for dilations in product(*bounds.dilation):
-            taps = tuple(zip(_whole(kernels, rank), _whole(dilations, rank), strict=True))
-            for strides in product(*_strides(bounds.stride, smalls, larges, taps)):
-                sizes = tuple(zip(smalls, larges, taps, _whole(strides, rank), strict=True))
-                distinct = tuple(dict.fromkeys(sizes))
-                for befores in product(*(_befores(*numbers) for numbers in distinct)):
-                    tried += 1
-                    if tried > CANDIDATE_LIMIT:
-                        rule = f"more than {CANDIDATE_LIMIT} parameter sets lie within these bounds"
-                        hint = "give kernel or stride, or lower max_kernel, max_stride, max_dilation"
-                        raise UnstrideError(Reason.TOO_LARGE, rule, argument="bounds", hint=hint)
-                    chosen = dict(zip(distinct, befores, strict=True))
-                    yield tuple(
-                        Axis(small, large, kernel, step, spread, chosen[numbers])
-                        for numbers in sizes
-                        for small, large, (kernel, spread), step in (numbers,)
-                    )
+    rank = len(smalls)
+    for kernels, dilations in product(_all(bounds.kernel), _all(bounds.dilation)):
+        taps = tuple(zip(_whole(kernels, rank), _whole(dilations, rank), strict=True))
+        for strides in _all(_strides(bounds.stride, smalls, larges, taps)):
+            sizes = tuple(zip(smalls, larges, taps, _whole(strides, rank), strict=True))
+            distinct = tuple(dict.fromkeys(sizes))
+            for befores in _all(tuple(_befores(*numbers) for numbers in distinct)):
+                chosen = dict(zip(distinct, befores, strict=True))
+                yield tuple(
+                    Axis(small, large, kernel, stride, dilation, chosen[numbers])
+                    for numbers in sizes
+                    for small, large, (kernel, dilation), stride in (numbers,)
+                )
+
+
+def _all(ranges: tuple[range, ...]) -> Iterable[tuple[int, ...]]:
+    """One number of each range, in every combination; UnstrideError where they are too many to try."""
+    if prod(map(len, ranges)) > CANDIDATE_LIMIT:
+        raise _too_many()
+    return product(*ranges) if all(ranges) else ()
+
+
+def _too_many() -> UnstrideError:
+    rule = f"more than {CANDIDATE_LIMIT:,} parameter sets lie within these bounds"
+    hint = "give kernel or stride, or lower max_kernel, max_stride, max_dilation"
+    return UnstrideError(Reason.TOO_LARGE, rule, argument="bounds", value="open", hint=hint)
 
 
 def _whole(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -276,57 +288,63 @@ def _befores(small: int, large: int, taps: tuple[int, int], stride: int) -> rang
     return range(max(0, total - span + 1), max(0, min(span - 1, total + beyond) + 1))
 
 
-def _lines(axes: tuple[Axis, ...], dialect: Dialect, *, transposed: bool) -> Iterator[Solution]:
-    """The dialect's lines for these axes: layers as they are by default, with a bias, functions without one."""
-    even, calls, codes = all(map(is_even, axes)), set(), set()
-    for bias in (True, False):
+def _rank(axes: tuple[Axis, ...]) -> tuple[object, ...]:
+    """Even coverage, no dilation, crops alike (so no output padding), then the smaller numbers."""
+    uneven = not all(map(is_even, axes))
+    dilated = any(axis.dilation > 1 for axis in axes)
+    lopsided = sum(abs(axis.before - axis.after) for axis in axes)
+    numbers = tuple((axis.kernel, axis.stride, axis.dilation, axis.before) for axis in axes)
+    return (uneven, dilated, lopsided, numbers)
+
+
+def _lines(axes: tuple[Axis, ...], dialects: tuple[Dialect, ...], *, transposed: bool) -> Iterator[Solution]:
+    """The lines for these axes: each dialect's best way, then the second ways, and so on."""
+    even = all(map(is_even, axes))
+    columns = [_ways(axes, dialect, transposed=transposed) for dialect in dialects]
+    for row in zip_longest(*columns):
+        for dialect, spec in zip(dialects, row, strict=True):
+            if spec is not None:
+                yield Solution(dialect.name, spec, spec.code(), axes, even, _needs_extra(spec))
+
+
+def _ways(axes: tuple[Axis, ...], dialect: Dialect, *, transposed: bool) -> tuple[Spec, ...]:
+    """The dialect's ways to say it: as a layer is by default, with a bias; without one where that cannot be said."""
+    for bias in _biases(dialect.name, len(axes), transposed=transposed):
         layer = Layer(axes, 1, 1, transposed=transposed, bias=bias)
-        for spec in ways(layer, dialect.module().propose):
-            code = spec.code()
-            if code in codes or (spec.call in calls and not bias):
-                continue
-            calls.add(spec.call)
-            codes.add(code)
-            yield Solution(dialect.name, spec, code, axes, even, _needs_extra(spec))
+        found = tuple(ways(layer, dialect.module().propose))
+        if found:
+            return found
+    return ()
+
+
+@cache
+def _biases(dialect: str, rank: int, *, transposed: bool) -> tuple[bool, ...]:
+    """The biases worth asking for: those with which the dialect says the plainest layer of that rank."""
+    plain = Layer((Axis(2, 2, 1),) * rank, 1, 1, transposed=transposed)
+    propose = registry.named(dialect).module().propose
+    asked = (replace(plain, bias=bias) for bias in (True, False))
+    return tuple(layer.bias for layer in asked if next(ways(layer, propose), None) is not None)
 
 
 def _needs_extra(spec: Spec) -> bool:
     """Whether the line selects among the sizes: an output padding, or an output size."""
-    for name in ("output_padding", "adj", "output_shape", "output_size", "target_shape"):
-        value = getattr(spec, name, None)
-        if value is not None and value != 0 and f"{name}=" in spec.code():
-            return True
-    return False
+    return any(f"{name}=" in spec.code() for name in SELECTING)
 
 
-def _rank(solution: Solution, order: dict[str, int]) -> tuple[object, ...]:
-    """Even coverage, then the plainest parameter set; its lines together, layers before functions."""
-    axes = solution.axes
-    unusual = any(axis.dilation > 1 for axis in axes)
-    lopsided = sum(abs(axis.before - axis.after) for axis in axes)
-    numbers = tuple((axis.kernel, axis.stride, axis.dilation, axis.before) for axis in axes)
-    return (not solution.even, unusual, lopsided, numbers, solution.extra, order[solution.dialect], len(solution.code))
-
-
-def _nearest(
-    smalls: tuple[int, ...],
-    larges: tuple[int, ...],
-    bounds: Bounds,
-    dialects: tuple[Dialect, ...],
-    *,
-    transposed: bool,
-) -> tuple[int, ...]:
-    """The nearest reachable large sizes below and above, all axes moved alike."""
-    reached = []
+def _nearest(solutions: Solutions) -> Iterator[int]:
     for direction in (-1, 1):
-        for distance in range(1, NEAREST_LIMIT + 1):
-            moved = tuple(large + direction * distance for large in larges)
-            if min(moved) < 1:
-                break
-            if next(_found(smalls, moved, bounds, dialects, transposed=transposed), None) is not None:
-                reached.append(moved[0])
-                break
-    return tuple(reached)
+        moved = (tuple(large + direction * d for large in solutions.large) for d in range(1, NEAREST_LIMIT + 1))
+        sets = (
+            (larges, axes)
+            for larges in takewhile(lambda larges: min(larges) > 0, moved)
+            for axes in _candidates(solutions.small, larges, solutions.bounds)
+        )
+        reached = (larges for larges, axes in islice(sets, NEAREST_SETS) if _sayable(axes, solutions))
+        yield from (larges[0] for larges in islice(reached, 1))
+
+
+def _sayable(axes: tuple[Axis, ...], solutions: Solutions) -> bool:
+    return any(_ways(axes, dialect, transposed=solutions.transposed) for dialect in solutions.dialects)
 
 
 # --- words ----------------------------------------------------------------------------------------------------

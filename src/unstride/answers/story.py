@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import gcd, prod
 from typing import TYPE_CHECKING
 
 from ..dialects import registry
 from ..dialects.windows import signed, spelled
 from ..geometry import Axis, Layer
+from .ambiguity import SELECTING
 from .coverage import TAP_LIMIT, AxisCoverage, is_even
 from .elsewhere import MAJOR
 from .prose import Section
@@ -16,6 +17,7 @@ from .prose import Section
 if TYPE_CHECKING:
     from .ambiguity import AxisSizes, Choice
     from .derivation import Explanation
+    from .elsewhere import Translation
     from .words import Saying
 
 _NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -57,25 +59,26 @@ def _derivation(found: Explanation) -> Iterator[str]:
         axis, window = found.layer.axes[index], found.windows[index]
         if name:
             yield f"{name}:"
-        yield _relation(axis, transposed=found.layer.transposed)
+        yield from _relation(axis, transposed=found.layer.transposed)
         yield from window.steps
         remark = _same_remark(found, axis)
         if remark:
             yield remark
 
 
-def _relation(axis: Axis, *, transposed: bool) -> str:
+def _relation(axis: Axis, *, transposed: bool) -> Iterator[str]:
     """The relation with the numbers of this axis."""
     place = "i" if axis.stride == 1 else f"{axis.stride}·i"
     place += " + t" if axis.dilation == 1 else f" + {axis.dilation}·t"
     place += f" {'−' if axis.before > 0 else '+'} {abs(axis.before)}" if axis.before else ""
+    taps = _count(axis.kernel, "tap")
     if transposed:
-        apart = "next to each other" if axis.stride == 1 else f"{axis.stride} apart"
-        sums = f"output[{place}] += input[i]·kernel[t]"
-        return f"every input element stamps the kernel ({_count(axis.kernel, 'tap')}) into the output, {apart}: {sums}"
-    step = "every input position" if axis.stride == 1 else f"steps of {axis.stride}"
-    sums = f"output[i] += input[{place}]·kernel[t]"
-    return f"the kernel ({_count(axis.kernel, 'tap')}) slides over the input in {step}: {sums}"
+        apart = "one element apart" if axis.stride == 1 else f"{axis.stride} elements apart"
+        yield f"each input element stamps the kernel ({taps}) into the output, {apart}:"
+        yield f"  output[{place}] += input[i]·kernel[t]      (below: small = input, large = output)"
+    else:
+        yield f"the kernel ({taps}) moves over the input {_count(axis.stride, 'element')} at a time:"
+        yield f"  output[i] += input[{place}]·kernel[t]      (below: large = input, small = output)"
 
 
 def _same_remark(found: Explanation, axis: Axis) -> str | None:
@@ -89,7 +92,9 @@ def _same_remark(found: Explanation, axis: Axis) -> str | None:
         return f"'same' keeps the size only at stride 1. {aim}; here {axis.large} was asked for."
     if axis.small != -(-axis.large // axis.stride):
         return None
-    return f"'same' keeps the size only at stride 1. At stride {axis.stride} it means the input divided by it, rounded up."
+    return (
+        f"'same' keeps the size only at stride 1. At stride {axis.stride} it means the input divided by it, rounded up."
+    )
 
 
 # --- crop and pad ---------------------------------------------------------------------------------------------
@@ -127,8 +132,8 @@ def _pad(axis: Axis) -> Iterator[str]:
     before, after = max(axis.before, 0), max(axis.after, 0)
     if before or after:
         yield f"{_count(before, 'zero')} before and {after} after"
-    elif axis.after == 0 and axis.before == 0:
-        yield "nothing: the kernel's steps fit the input exactly"
+    else:
+        yield "nothing" + (": the kernel's steps fit the input exactly" if axis.after == 0 == axis.before else "")
     if axis.after < 0:
         yield f"the last {_count(-axis.after, 'input element')} {_are(-axis.after)} never read: no whole step is left"
     if axis.before < 0:
@@ -144,7 +149,7 @@ def _sizes(found: Explanation, *, details: bool) -> Iterator[str]:
         if len(sizes.sizes) == 1:
             yield f"{label}small {sizes.small} and large {sizes.large} go together, one to one: the stride is 1"
         elif found.layer.transposed:
-            yield f"{label}{_shared(sizes)}; so each of them is a possible output for {sizes.small}"
+            yield f"{label}{_shared(sizes)}; so each is a possible output of {sizes.small}"
             yield f"{label}{_chosen(found, sizes)}"
             yield from (f"{label}{line}" for line in _other_choices(sizes, details=details))
         else:
@@ -153,7 +158,9 @@ def _sizes(found: Explanation, *, details: bool) -> Iterator[str]:
 
 
 def _shared(sizes: AxisSizes) -> str:
-    return f"a convolution with this kernel, stride and padding turns {spelled(sizes.sizes)} all into {sizes.small}"
+    first, last = sizes.sizes[0], sizes.sizes[-1]
+    every = f"{first} and {last} both" if last - first == 1 else f"{spelled(sizes.sizes)} all"
+    return f"a convolution with this kernel, stride and padding turns {every} into {sizes.small}"
 
 
 def _chosen(found: Explanation, sizes: AxisSizes) -> str:
@@ -168,7 +175,7 @@ def _chosen(found: Explanation, sizes: AxisSizes) -> str:
 
 
 def _asking_argument(found: Explanation) -> str | None:
-    for name in ("output_size", "output_shape", "target_shape", "output_padding", "adj"):
+    for name in SELECTING:
         value = getattr(found.spec, name, None)
         if value is not None and f"{name}=" in found.spec.code():
             return f"{name}={value}"
@@ -249,7 +256,15 @@ def _same_layer(found: Explanation, *, details: bool) -> Iterator[str]:
     shown = [translation for translation in found.same_layer if details or translation.dialect in MAJOR]
     width = max((len(translation.title) for translation in shown), default=0)
     for translation in shown:
-        yield f"{translation.title:<{width}}  {translation.line}"
+        yield f"{translation.title:<{width}}  {translation.line}{_reversed(found, translation)}"
+
+
+def _reversed(found: Explanation, translation: Translation) -> str:
+    """A remark where the other kernel array is stored the other way round."""
+    rank, target = found.layer.rank, translation.target
+    if target is None or target.weight_layout(rank).flipped == found.spec.weight_layout(rank).flipped:
+        return ""
+    return "  # kernel reversed"
 
 
 # --- coverage -------------------------------------------------------------------------------------------------
@@ -264,10 +279,11 @@ def _checkerboard(found: Explanation, *, details: bool) -> Iterator[str]:
     if found.coverage is None:
         yield f"{met}: not listed for kernels or strides beyond {TAP_LIMIT}"
     else:
-        for axis in dict.fromkeys(found.coverage.axes):
+        for name, index in _kinds(found):
+            axis, label = found.coverage.axes[index], f"{name}: " if name else ""
             if axis.axis.large:
-                yield f"{met}: {_listed(axis)}"
-                yield from _border(axis, transposed=layer.transposed)
+                yield f"{label}{met}: {_listed(axis)}"
+                yield from (f"{label}{line}" for line in _border(axis, transposed=layer.transposed))
             if details:
                 yield from _runs(axis)
     for kind in dict.fromkeys((axis.kernel, axis.stride, axis.dilation) for axis in layer.axes):
@@ -289,9 +305,11 @@ def _border(coverage: AxisCoverage, *, transposed: bool) -> Iterator[str]:
     inside, large = coverage.interior, coverage.axis.large
     if not inside or (inside.start == 0 and inside.stop == large):
         return
-    borders = [spelled(r) for r in (range(inside.start), range(inside.stop, large)) if r]
-    what = "outputs" if transposed else "inputs"
-    yield f"{what} {' and '.join(borders)} lie at the border and get fewer than their like inside"
+    borders = [r for r in (range(inside.start), range(inside.stop, large)) if r]
+    places, one = " and ".join(map(spelled, borders)), sum(map(len, borders)) == 1
+    what = ("output" if transposed else "input") + ("" if one else "s")
+    have = "has fewer than its" if one else "have fewer than their"
+    yield f"{what} {places}, at the border, {have} like inside"
 
 
 def _verdict(kernel: int, stride: int, dilation: int, *, transposed: bool) -> str:
@@ -299,14 +317,17 @@ def _verdict(kernel: int, stride: int, dilation: int, *, transposed: bool) -> st
         return "stride 1: even coverage, no checkerboard from overlap"
     if is_even(Axis(1, 1, kernel, stride, dilation)):
         return f"kernel {kernel} is a multiple of stride {stride}: even coverage, no checkerboard from overlap"
-    result = "outputs alternate" if transposed else "inputs alternate, and so do their gradients"
+    side = "outputs" if transposed else "inputs"
+    result = f"{side} alternate" if transposed else f"{side} alternate, and so do their gradients"
+    if gcd(stride, dilation) > 1:
+        return f"stride {stride} and dilation {dilation} share a factor: some {side} meet no tap at all"
     if kernel < stride:
-        return f"kernel {kernel} is shorter than stride {stride}: some {result.split()[0]} meet no tap at all"
-    if kernel % stride == 0:
-        return f"stride {stride} and dilation {dilation} share a factor: whole phases meet no tap, {result}"
+        return f"kernel {kernel} is shorter than stride {stride}: some {side} meet no tap at all"
     least = kernel // stride * stride
-    cure = " or ".join(str(size) for size in (least, least + stride))
-    return f"kernel {kernel} is no multiple of stride {stride}: uneven coverage, {result}; kernel {cure} would be even"
+    return (
+        f"kernel {kernel} is no multiple of stride {stride}: uneven coverage, {result}; "
+        f"kernel {least} or {least + stride} would be even"
+    )
 
 
 def _runs(coverage: AxisCoverage) -> Iterator[str]:
@@ -320,7 +341,7 @@ def _runs(coverage: AxisCoverage) -> Iterator[str]:
 
 def _cost(found: Explanation) -> Iterator[str]:
     cost, layer = found.cost, found.layer
-    yield f"{cost.multiply_accumulates:,} multiply-accumulates really computed; output × kernel would count {cost.naive:,}"
+    yield f"{cost.multiply_accumulates:,} multiply-accumulates computed; output × kernel would count {cost.naive:,}"
     layout = found.spec.weight_layout(layer.rank)
     shape = found.spec.kernel_shape(layer)
     yield f"kernel array {shape}: {layout.name}; {_count(cost.parameters, 'parameter')} with the bias counted if any"

@@ -111,11 +111,10 @@ class _Spelling:
         return self.call.format(arguments=listed, **values)
 
     def _padding(self, words: Words) -> str | None:
-        if words.padding_word == "same" and self.same:
-            return self.same
-        if words.padding_word == "valid" and self.valid:
-            return self.valid
-        return self.number or None
+        """A word as a word and a number as a number where the framework has them, else translated as people do."""
+        word = {"same": self.same, "valid": self.valid}.get(words.padding_word or "", "")
+        wanted = (word, self.number) if isinstance(words.padding, str) else (self.number, word)
+        return next(filter(None, wanted), None)
 
 
 def _values(words: Words) -> dict[str, Any]:
@@ -360,7 +359,7 @@ def _margins(value: object, rank: int) -> tuple[int, ...] | None:
 
 def _extra(spec: Spec, rank: int) -> tuple[int, ...] | None:
     """The output padding, where the line gives one."""
-    for field in fields(spec):  # type: ignore[arg-type]  # every Spec is a dataclass
+    for field in fields(spec):
         value = getattr(spec, field.name)
         if field.name in _EXTRA_ARGUMENTS and value != field.default:
             return (value,) * rank if type(value) is int else tuple(value)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..dialects.spec import Source, Spec, argument
 from ..errors import Reason, UnstrideError
+
+S = TypeVar("S", bound=Spec)
 
 
 def bind(form: type[Spec], values: tuple[object, ...], words: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def bind(form: type[Spec], values: tuple[object, ...], words: dict[str, Any]) ->
     return dict(bound.arguments)
 
 
-def build(form: type[Spec], arguments: dict[str, Any]) -> Spec:
+def build(form: type[S], arguments: dict[str, Any]) -> S:
     """The spec of these arguments; an object that only a framework understands is kept as its text."""
     kept = {argument(field.name) for field in fields(form) if "Source" in str(field.type)}
     return form(**{name: literal(value, kept=name in kept) for name, value in arguments.items()})

@@ -11,10 +11,11 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..computation import as_array, run
 from ..dialects.spec import Source, Spec
+from ..errors import UnstrideError
 from .binding import bind, build
 
 Array = NDArray[Any]
@@ -31,7 +32,12 @@ class Function:
         self.operands = tuple(self.__signature__.parameters)[:2]
 
     def __call__(self, *values: object, **words: object) -> Array:
-        arguments = bind(self.form, values, words)
+        try:
+            return self._compute(bind(self.form, values, words))
+        except UnstrideError as error:
+            raise self._named(error) from None
+
+    def _compute(self, arguments: dict[str, Any]) -> Array:
         data, kernel = (as_array(arguments[name], name) for name in self.operands)
         bias = arguments.get("bias")
         arguments |= {name: Source(name) for name in self.operands}
@@ -41,13 +47,19 @@ class Function:
         spec = build(self.form, arguments)
         if wanted is None:
             return run(spec, data, kernel, bias)
-        return run(spec, *(_promoted(each, wanted) for each in (data, kernel)), bias).astype(wanted)
+        return run(spec, _promoted(data, wanted), _promoted(kernel, wanted), bias).astype(wanted)
+
+    def _named(self, error: UnstrideError) -> UnstrideError:
+        """The error with the framework's own name for the array it speaks of."""
+        data, kernel = self.operands
+        own = {"x": data, "input_shape": f"{data}.shape", "kernel": kernel, "kernel_shape": f"{kernel}.shape"}
+        argument = own.get(error.argument or "", error.argument)
+        return UnstrideError(error.reason, error.rule, argument=argument, value=error.value, hint=error.hint)
 
     def __repr__(self) -> str:
         return f"<{self.form.call} on NumPy arrays>"
 
 
-def _promoted(array: ArrayLike, wanted: Any) -> Array:
+def _promoted(operand: Array, wanted: DTypeLike) -> Array:
     """The array in a type that holds both its own elements and the wanted ones."""
-    operand = np.asarray(array)
     return operand.astype(np.result_type(operand, np.dtype(wanted)))

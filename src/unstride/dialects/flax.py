@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
@@ -31,6 +31,7 @@ class _Flax(Spec):
     """What all four layers share."""
 
     dialect = "flax"
+    most_axes: ClassVar[int] = 9
     kernel_size: Sizes
     strides: Sizes | None
     padding: Padding
@@ -38,8 +39,8 @@ class _Flax(Spec):
     use_bias: bool
 
     def check(self) -> None:
-        if not self._kernel():
-            rule = "needs at least one spatial axis"
+        if not 1 <= len(self._kernel()) <= self.most_axes:
+            rule = f"needs 1 to {self.most_axes} spatial axes"
             raise UnstrideError(Reason.RANK, rule, argument="kernel_size", value=self.kernel_size)
         self._per_axis("strides", Reason.STRIDE)
         self._per_axis("kernel_dilation", Reason.DILATION)
@@ -123,8 +124,7 @@ class _Conv(_Flax):
         spaced = strides_apart(spacing, strides, "input_dilation", "strides")
         object.__setattr__(self, "transposed", spaced)
         if spaced and isinstance(self.padding, str):
-            rule = "must be integers or pairs where input_dilation is above 1"
-            hint = "use ConvTranspose, or give (low, high) pairs"
+            rule, hint = "must be integers or pairs where input_dilation is above 1", "use ConvTranspose, or give pairs"
             raise UnstrideError(Reason.PADDING, rule, argument="padding", value=self.padding, hint=hint)
         integer(self.feature_group_count, "feature_group_count", Reason.GROUPS, least=1)
         for name in ("conv_general_dilated", "conv_general_dilated_cls"):
@@ -145,13 +145,11 @@ class _Conv(_Flax):
                 hint=f"pad the input's spatial axes with jax.numpy.pad(..., {widths}, mode={mode!r}), "
                 "then use padding='VALID'",
             )
-        if padding == "CAUSAL":
-            if len(self._kernel()) != 1:
-                rule = "causal padding is for one spatial axis"
-                hint = "give (low, high) pairs: (span - 1, 0) is causal"
-                raise UnstrideError(Reason.PADDING, rule, argument="padding", value=padding, hint=hint)
-        else:
+        if padding != "CAUSAL":
             word(padding)
+        elif len(self._kernel()) != 1:
+            rule, hint = "causal padding is for one spatial axis", "give (low, high) pairs: (span - 1, 0) is causal"
+            raise UnstrideError(Reason.PADDING, rule, argument="padding", value=padding, hint=hint)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return WeightLayout.of("ksL" if self.transposed else "klS", rank, flipped=self.transposed)
@@ -172,13 +170,8 @@ class _ConvTranspose(_Flax):
     """The rule of ``ConvTranspose``: that of ``jax.lax.conv_transpose``."""
 
     transposed = True
+    most_axes = 3
     transpose_kernel: bool
-
-    def check(self) -> None:
-        super().check()
-        if len(self._kernel()) > 3:
-            rule = "ConvTranspose has at most 3 spatial axes"
-            raise UnstrideError(Reason.RANK, rule, argument="kernel_size", value=self.kernel_size)
 
     def _check_word(self, padding: str) -> None:
         if padding == "CIRCULAR":

@@ -52,12 +52,14 @@ def _add_box(box: Box, data: Array, weights: Array, y: Array) -> None:
     vector = channels == 1 and groups > 1
     for taps in blocks(box.taps, channels, 1 if vector else DEPTH):
         factor = weights[:, *shifted(taps, box)]
+        depth = channels * prod(factor.shape[1:-2])
         for rows in blocks(outputs.shape[:-2], row_elements(taps, outputs, channels), TILE):
             part, target = inputs[*rows, *taps], outputs[rows]
             if vector:
                 target += part.reshape(*target.shape[:-1], 1) * factor.reshape(target.shape[-2:])
             else:
-                sums = np.matmul(matrices(part, prod(target.shape[:-2])), factor.reshape(groups, -1, target.shape[-1]))
+                packed = factor.reshape(groups, depth, target.shape[-1])
+                sums = np.matmul(matrices(part, prod(target.shape[:-2])), packed)
                 target += np.moveaxis(sums.reshape(groups, *target.shape[:-2], target.shape[-1]), 0, -2)
 
 

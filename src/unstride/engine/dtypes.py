@@ -83,7 +83,8 @@ class Arithmetic:
     def finish(self, sums: Array) -> Array:
         """The sums in the result's type. Raises UnstrideError where an integer does not fit."""
         try:
-            return sums.astype(self.result, copy=False)
+            with np.errstate(over="ignore"):  # half precision rounds to infinity
+                return sums.astype(self.result, copy=False)
         except OverflowError:
             raise UnstrideError(
                 Reason.DTYPE,

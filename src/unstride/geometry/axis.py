@@ -132,10 +132,13 @@ class Axis:
 
     def smalls(self, tap: int) -> range:
         """The small indices whose product with ``tap`` lands inside the large side (may be empty)."""
+        return self._smalls(tap, 0, self.large)
+
+    def _smalls(self, tap: int, start: int, stop: int) -> range:
+        """The small indices whose product with ``tap`` lands in ``[start, stop)``."""
         shift = self.before - self.dilation * tap
-        first = max(0, -(-shift // self.stride))
-        stop = min(self.small, -(-(self.large + shift) // self.stride))
-        return range(first, max(first, stop))
+        first = max(0, -(-(start + shift) // self.stride))
+        return range(first, max(first, min(self.small, -(-(stop + shift) // self.stride))))
 
     @property
     def products(self) -> int:
@@ -185,12 +188,10 @@ class Axis:
         >>> Axis(small=10, large=21, kernel=3, stride=2).small_window(4, 8)
         range(1, 4)
         """
-        if stop <= start:
+        met = [smalls for tap in range(self.kernel) if (smalls := self._smalls(tap, start, stop))]
+        if not met:
             return range(0)
-        first = -(-(start + self.before - self.dilation * (self.kernel - 1)) // self.stride)
-        last = (stop - 1 + self.before) // self.stride
-        begin = min(max(0, first), self.small)
-        return range(begin, max(begin, min(self.small, last + 1)))
+        return range(min(smalls.start for smalls in met), max(smalls.stop for smalls in met))
 
     def large_sizes(self, padding: int) -> range:
         """The ``stride`` large sizes that a convolution padded by ``padding`` in all maps to this small size.

@@ -26,7 +26,7 @@ def scatter_of_stamps(layer: Layer, x: Array, weights: Array) -> Array:
     for small in np.ndindex(*(axis.small for axis in layer.axes)):
         for met in product(*(axis.stamp(i) for axis, i in zip(layer.axes, small, strict=True))):
             tap, large = tuple(c.tap for c in met), tuple(c.large for c in met)
-            _add(layer, y, x, small, large, joined[:, :, *tap])
+            _add(layer, y, x, small, large, _at(joined, tap))
     return y
 
 
@@ -36,7 +36,7 @@ def gather_of_taps(layer: Layer, x: Array, weights: Array) -> Array:
     for large in np.ndindex(*(axis.large for axis in layer.axes)):
         for met in product(*(axis.taps(j) for axis, j in zip(layer.axes, large, strict=True))):
             tap, small = tuple(c.tap for c in met), tuple(c.small for c in met)
-            _add(layer, y, x, small, large, joined[:, :, *tap])
+            _add(layer, y, x, small, large, _at(joined, tap))
     return y
 
 
@@ -95,7 +95,7 @@ def sum_of_phases(layer: Layer, x: Array, weights: Array) -> Array:
         reached = (_met(axis, phase) for axis, phase in zip(layer.axes, phases, strict=True))
         for met in product(*map(list, reached)):
             small, tap, large = zip(*met, strict=True)
-            _add(layer, y, x, small, large, joined[:, :, *tap])
+            _add(layer, y, x, small, large, _at(joined, tap))
     return y
 
 
@@ -123,12 +123,19 @@ def _output(layer: Layer, x: Array) -> Array:
     return np.zeros((len(x), layer.out_channels, *layer.output_size), x.dtype)
 
 
+def _at(array: Array, place: Index) -> Array:
+    """The view of one place's channels: the array's first two axes."""
+    index: tuple[slice | int, ...] = (slice(None), slice(None), *place)
+    view: Array = array[index]
+    return view
+
+
 def _add(layer: Layer, y: Array, x: Array, small: Index, large: Index, joined: Array) -> None:
     """One product of the relation, for all channels: from the small side to the large, or back."""
     if layer.transposed:
-        y[:, :, *large] += x[:, :, *small] @ joined
+        _at(y, large)[...] += _at(x, small) @ joined
     else:
-        y[:, :, *small] += x[:, :, *large] @ joined.T
+        _at(y, small)[...] += _at(x, large) @ joined.T
 
 
 def _tap(layer: Layer, small: Index, large: Index) -> Index | None:

@@ -49,4 +49,5 @@ class UnitNorm(Constraint):
 
 
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-get = Registry[Constraint]("constraint", (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)).get
+_registry: Registry[Constraint] = Registry("constraint", (MaxNorm, MinMaxNorm, NonNeg, UnitNorm))
+get = _registry.get

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ...dialects.arguments import one_of
 from ...errors import Reason, UnstrideError
 from .serialization import Configured, Registry, serialize
 
@@ -28,6 +29,8 @@ __all__ = ["Initializer", "compute_fans", "generator", "get", "serialize"]
 
 _TRUNCATED_STDDEV = 0.87962566103423978
 """standard deviation of a unit normal distribution cut at ±2"""
+
+_DISTRIBUTIONS = ("uniform", "truncated_normal", "untruncated_normal")
 
 _shared = np.random.default_rng()
 
@@ -170,17 +173,11 @@ class VarianceScaling(Initializer):
     def __post_init__(self) -> None:
         if self.scale <= 0:
             raise UnstrideError(Reason.ARGUMENT, "must be positive", argument="scale", value=self.scale)
-        allowed = {
-            "mode": ("fan_in", "fan_out", "fan_avg"),
-            "distribution": ("uniform", "truncated_normal", "untruncated_normal"),
-        }
-        object.__setattr__(self, "mode", str(self.mode).lower())
-        object.__setattr__(self, "distribution", str(self.distribution).lower().replace("normal", "truncated_normal"))
-        object.__setattr__(self, "distribution", _spelled_distribution(self.distribution))
-        for name, choices in allowed.items():
-            if getattr(self, name) not in choices:
-                rule = f"must be one of {', '.join(map(repr, choices))}"
-                raise UnstrideError(Reason.ARGUMENT, rule, argument=name, value=getattr(self, name))
+        if str(self.distribution).lower() == "normal":
+            object.__setattr__(self, "distribution", "truncated_normal")
+        object.__setattr__(self, "distribution", str(self.distribution).lower())
+        one_of(self.mode, ("fan_in", "fan_out", "fan_avg"), "mode", Reason.ARGUMENT)
+        one_of(self.distribution, _DISTRIBUTIONS, "distribution", Reason.ARGUMENT)
 
     def values(self, shape: Shape) -> Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
@@ -194,8 +191,8 @@ class VarianceScaling(Initializer):
         return TruncatedNormal(0.0, stddev / _TRUNCATED_STDDEV, self.seed).values(shape)
 
 
-class _Scaled(Initializer):
-    """Variance scaling with the numbers of one paper."""
+class _Named(Initializer):
+    """Variance scaling with the numbers that one paper derives."""
 
     scale: ClassVar[float]
     mode: ClassVar[str]
@@ -205,5 +202,113 @@ class _Scaled(Initializer):
     output_axes: tuple[int, ...] | None
 
     def values(self, shape: Shape) -> Array:
-        numbers = (self.scale, self.mode, self.distribution, self.seed, self.input_axes, self.output_axes)
-        return VarianceScaling(*numbers).values(shape)
+        law = (self.scale, self.mode, self.distribution)
+        return VarianceScaling(*law, self.seed, self.input_axes, self.output_axes).values(shape)
+
+
+@dataclass(frozen=True)
+class _Fans(_Named):
+    """The arguments that all of them have."""
+
+    seed: int | None = None
+    input_axes: tuple[int, ...] | None = None
+    output_axes: tuple[int, ...] | None = None
+
+
+class GlorotUniform(_Fans):
+    """Uniform, variance 2 / (fan_in + fan_out)."""
+
+    scale, mode, distribution = 1.0, "fan_avg", "uniform"
+
+
+class GlorotNormal(_Fans):
+    """Truncated normal, variance 2 / (fan_in + fan_out)."""
+
+    scale, mode, distribution = 1.0, "fan_avg", "truncated_normal"
+
+
+class HeUniform(_Fans):
+    """Uniform, variance 2 / fan_in."""
+
+    scale, mode, distribution = 2.0, "fan_in", "uniform"
+
+
+class HeNormal(_Fans):
+    """Truncated normal, variance 2 / fan_in."""
+
+    scale, mode, distribution = 2.0, "fan_in", "truncated_normal"
+
+
+class LecunUniform(_Fans):
+    """Uniform, variance 1 / fan_in."""
+
+    scale, mode, distribution = 1.0, "fan_in", "uniform"
+
+
+class LecunNormal(_Fans):
+    """Truncated normal, variance 1 / fan_in."""
+
+    scale, mode, distribution = 1.0, "fan_in", "truncated_normal"
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """``gain`` times a random matrix with orthonormal rows or columns, whichever are fewer."""
+
+    gain: float = 1.0
+    seed: int | None = None
+
+    def values(self, shape: Shape) -> Array:
+        if len(shape) < 2:
+            raise UnstrideError(Reason.RANK, "needs at least two dimensions", argument="shape", value=shape)
+        rows, columns = prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(generator(self.seed).standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
+        return self.gain * (q.T if rows < columns else q).reshape(shape)
+
+
+zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
+random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
+
+CLASSES: tuple[type[Initializer], ...] = (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Identity,
+    LecunNormal,
+    LecunUniform,
+    Ones,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    Zeros,
+)
+
+_registry: Registry[Initializer] = Registry(
+    "initializer", CLASSES, {"normal": RandomNormal, "uniform": RandomUniform, "one": Ones, "zero": Zeros}
+)
+
+
+def get(identifier: Any, argument: str | None = None) -> Initializer | Initialize | None:
+    """The initializer of that name, config or class; an array stands for its own values."""
+    if isinstance(identifier, np.ndarray):
+        return _of_values(identifier)
+    return _registry.get(identifier, argument)
+
+
+def _of_values(given: ArrayLike) -> Initialize:
+    values = np.asarray(given)
+
+    def initialize(shape: Shape, dtype: DTypeLike | None = None) -> Array:
+        if tuple(shape) != values.shape:
+            rule = f"the weight has the shape {tuple(shape)}"
+            raise UnstrideError(Reason.KERNEL, rule, argument="initializer.shape", value=values.shape)
+        return values.astype(np.float32 if dtype is None else dtype)
+
+    return initialize

@@ -49,4 +49,5 @@ class OrthogonalRegularizer(Regularizer):
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
-get = Registry[Regularizer]("regularizer", (L1, L2, L1L2, OrthogonalRegularizer), {"l1_l2": L1L2}).get
+_registry: Registry[Regularizer] = Registry("regularizer", (L1, L2, L1L2, OrthogonalRegularizer), {"l1_l2": L1L2})
+get = _registry.get

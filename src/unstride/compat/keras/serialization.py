@@ -58,29 +58,32 @@ class Registry(Generic[C]):
     classes: tuple[type[C], ...]
     aliases: Mapping[str, type[C]] = field(default_factory=dict)
 
-    def get(self, identifier: Any) -> C | Callable[..., Any] | None:
-        """The object that ``identifier`` stands for; UnstrideError where there is none."""
-        if identifier is None or isinstance(identifier, Configured):
+    def get(self, identifier: Any, argument: str | None = None) -> C | Callable[..., Any] | None:
+        """The object that ``identifier``, the value of ``argument``, stands for; UnstrideError where there is none."""
+        if identifier is None:
+            return None
+        if isinstance(identifier, self.classes):
             return identifier
-        if isinstance(identifier, type) and issubclass(identifier, Configured):
+        if isinstance(identifier, type) and issubclass(identifier, self.classes):
             return identifier.from_config({})
         if isinstance(identifier, str):
-            return self._named(identifier).from_config({})
-        if isinstance(identifier, Mapping) and identifier.get("class_name") != "function":
-            return self._named(identifier.get("class_name")).from_config(identifier.get("config", {}))
+            return self._named(identifier, argument).from_config({})
+        if isinstance(identifier, Mapping):
+            return self._named(identifier.get("class_name"), argument).from_config(identifier.get("config", {}))
         if callable(identifier):
             given: Callable[..., Any] = identifier
             return given
-        raise self._unknown(identifier)
+        raise self._unknown(identifier, argument)
 
-    def _named(self, name: object) -> type[C]:
+    def _named(self, name: object, argument: str | None) -> type[C]:
         table = {each.__name__: each for each in self.classes}
         table |= {snake_case(each.__name__): each for each in self.classes} | dict(self.aliases)
         if not isinstance(name, str) or name not in table:
-            raise self._unknown(name)
+            raise self._unknown(name, argument)
         return table[name]
 
-    def _unknown(self, identifier: object) -> UnstrideError:
+    def _unknown(self, identifier: object, argument: str | None) -> UnstrideError:
         known = ", ".join(sorted(snake_case(each.__name__) for each in self.classes))
         rule = f"is no {self.kind}; there are {known}"
-        return UnstrideError(Reason.ARGUMENT, rule, argument=self.kind, value=identifier, hint="or pass a callable")
+        hint = "or pass a callable"
+        return UnstrideError(Reason.ARGUMENT, rule, argument=argument or self.kind, value=identifier, hint=hint)

@@ -22,7 +22,7 @@ def version() -> str:
 def model(code: str, x: Array, kernel: Array, bias: Array | None, opset: int) -> Any:  # noqa: ANN401 - a ModelProto
     """The node in ``code`` as a model: ``x`` its input, kernel and bias its constants, the output's shape unsaid."""
     helper, numpy_helper = import_module("onnx.helper"), import_module("onnx.numpy_helper")
-    line = read(code, {})
+    line = read(code, {"X": x, "W": kernel, "B": bias})
     constants = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
     node = helper.make_node(line.name, ["x", *constants], ["y"], **line.keywords)
     graph = helper.make_graph(

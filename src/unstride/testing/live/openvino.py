@@ -25,6 +25,8 @@ def evaluate(code: str, x: Array, kernel: Array, bias: Array | None = None) -> A
     line = read(code, {"x": data, "w": weights, "data": data, "filters": weights})
     if line.keywords.get("output_shape") is not None:
         line.keywords["output_shape"] = operations.constant(np.array(line.keywords["output_shape"], np.int64))
+    if "backprop" in line.name and len(line.positional) > 3 and line.positional[3] is not None:
+        line.positional[3] = operations.constant(np.array(line.positional[3], np.int64))
     network = openvino.Model([line.call(resolve(line.name))], [data], "one_operation")
     # the default precision follows the processor, and bfloat16 would round integers
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
