@@ -66,12 +66,18 @@ def test_a_huge_stride_costs_nothing() -> None:
     assert [list(strip.output) for strip in by_output(axis, transposed=True)] == [[0], [1], [2]]
 
 
-@pytest.mark.parametrize("transposed", [True, False])
-def test_the_workspace_is_an_upper_bound(transposed: bool) -> None:
-    """What is really allocated stays below what the memory check was told: nothing has the size of the taps."""
-    layer = Layer((Axis(64, 128, 7, 2, 1, 3),) * 2, small_channels=32, large_channels=32, transposed=transposed)
-    x = np.ones((2, 32, *layer.input_size), np.float32)
-    weights = np.ones((32, 32, 7, 7), np.float32)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Layer((Axis(64, 128, 7, 2, 1, 3),) * 2, small_channels=32, large_channels=32),
+        Layer((Axis(64, 128, 7, 2, 1, 3),) * 2, small_channels=32, large_channels=32, transposed=False),
+        Layer((Axis(256, 256, 1),) * 2, small_channels=2, large_channels=100),
+    ],
+)
+def test_the_workspace_is_an_upper_bound(layer: Layer) -> None:
+    """What is allocated stays below what the memory check was told: no buffer has all taps, or all products."""
+    x = np.ones((2, layer.in_channels, *layer.input_size), np.float32)
+    weights = np.ones((layer.small_channels, layer.large_channels, *layer.kernel), np.float32)
     execute.run(layer, x, weights)
     tracemalloc.start()
     execute.run(layer, x, weights)

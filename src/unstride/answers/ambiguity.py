@@ -9,7 +9,7 @@ from typing import Any
 from ..dialects import registry
 from ..dialects.arguments import Sizes, compact
 from ..dialects.refusal import ways
-from ..dialects.spec import Spec, checked_shape
+from ..dialects.spec import Spec, argument, checked_shape
 from ..dialects.windows import Window, spelled
 from ..errors import UnstrideError
 from ..geometry import Layer
@@ -112,8 +112,14 @@ def _choices(
         if wanted == layer.output_size:
             yield Choice(size, chosen=True, argument=None, code=spec.code())
             continue
-        argument, asked = _selected(spec, input_shape, layer, wanted) or (None, _other_way(spec, layer, wanted))
-        yield Choice(size, chosen=False, argument=argument, code=asked.code() if asked else None)
+        said, asked = _selected(spec, input_shape, layer, wanted) or (None, _other_way(spec, layer, wanted))
+        yield Choice(size, chosen=False, argument=said, code=asked.code() if asked else None)
+
+
+def asking_arguments(spec: Spec) -> dict[str, Any]:
+    """The arguments of the line that ask for one of the sizes, with their values."""
+    given = ((argument(field.name), field, getattr(spec, field.name)) for field in fields(spec))
+    return {name: value for name, field, value in given if name in SELECTING and value not in (None, field.default)}
 
 
 def _selected(
@@ -125,7 +131,7 @@ def _selected(
         asked = _changed(spec, changes, input_shape, kernel_shape, wanted)
         if asked is not None:
             name = next(reversed(changes))
-            return f"{name}={changes[name]}", asked
+            return f"{argument(name)}={changes[name]}", asked
     return None
 
 
@@ -133,18 +139,22 @@ def _asking(
     spec: Spec, input_shape: tuple[int, ...], layer: Layer, wanted: tuple[int, ...]
 ) -> Iterator[dict[str, Any]]:
     """The changed arguments, the asking one last: as the line already asks, then an output padding, then a size."""
-    data = spec.data_layout(len(input_shape))
-    batch, _, _ = data.split(input_shape)
+    data = spec.output_layout(len(input_shape))
+    batch, _, _ = spec.data_layout(len(input_shape)).split(input_shape)
     whole = data.join(batch, layer.out_channels, wanted)
-    present = {field.name: field for field in fields(spec)}
-    unset = {name: _default(present[name]) for name in _SIZES if name in present}
-    sizes = [{name: value} for name in unset for value in (wanted, whole)]
-    if any(getattr(spec, name) != default for name, default in unset.items()):
+    unset = {f.name: _default(f) for f in fields(spec) if argument(f.name) in _SIZES}
+    # as long as the line's own: some frameworks take the spatial size and the whole shape
+    sizes = [{n: v} for n in unset for v in sorted((wanted, whole), key=lambda v: len(v) != _length(getattr(spec, n)))]
+    if set(asking_arguments(spec)) & set(_SIZES):
         yield from sizes
-    for name in (n for n in _EXTRAS if n in present):
-        for value in _extras(spec, name, unset, (input_shape, spec.kernel_shape(layer)), wanted):
-            yield unset | {name: value}
+    for field in (f for f in fields(spec) if f.name in _EXTRAS):
+        for value in _extras(spec, field.name, unset, (input_shape, spec.kernel_shape(layer)), wanted):
+            yield unset | {field.name: value}
     yield from sizes
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, tuple) else 0
 
 
 def _default(field: Field[Any]) -> object:

@@ -21,7 +21,7 @@ from ..dialects.windows import signed
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, Layer
 from ..geometry.wire import axis_to_wire
-from .ambiguity import SELECTING
+from .ambiguity import asking_arguments
 from .coverage import is_even
 
 Given: TypeAlias = int | tuple[int, ...] | None
@@ -51,6 +51,12 @@ class Solution:
     """whether the line needs an argument that selects among the sizes, such as output_padding"""
 
     @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """The kernel array's shape for one input and one output channel, in the dialect's own weight layout."""
+        kernel = tuple(axis.kernel for axis in self.axes)
+        return self.spec.weight_layout(len(self.axes)).shape_of(kernel, small=1, large=1)
+
+    @property
     def why(self) -> str:
         """What decides its rank."""
         coverage = "even coverage" if self.even else "uneven coverage"
@@ -61,6 +67,7 @@ class Solution:
         return {
             "dialect": self.dialect,
             "code": self.code,
+            "kernel_shape": list(self.kernel_shape),
             "even_coverage": self.even,
             "needs_extra_argument": self.extra,
             "why": self.why,
@@ -82,7 +89,7 @@ class Bounds:
         return (
             ", ".join(f"{name} {_spans(ranges)}" for name, ranges in spans),
             "the same arguments on every axis, unless given per axis; axes with the same sizes are cropped alike",
-            "every input element reaches the output; less than one stride (or dilation) lies beyond the last stamp",
+            "before and after shorter than the kernel's extent; less than a stride (or dilation) beyond the last stamp",
         )
 
 
@@ -108,7 +115,7 @@ class Solutions:
     @cached_property
     def found(self) -> tuple[Solution, ...]:
         """Every line, best first."""
-        return tuple(self)
+        return tuple(iter(self))
 
     @cached_property
     def nearest(self) -> tuple[int, ...]:
@@ -279,7 +286,7 @@ def _strides(
 
 
 def _befores(small: int, large: int, taps: tuple[int, int], stride: int) -> range:
-    """The crops with which every small element reaches the large side, and no stride lies beyond the last stamp."""
+    """The crops shorter than the kernel's extent, with less than one stride or dilation beyond the last stamp."""
     kernel, dilation = taps
     span = dilation * (kernel - 1) + 1
     total = (small - 1) * stride + span - large
@@ -304,7 +311,7 @@ def _lines(axes: tuple[Axis, ...], dialects: tuple[Dialect, ...], *, transposed:
     for row in zip_longest(*columns):
         for dialect, spec in zip(dialects, row, strict=True):
             if spec is not None:
-                yield Solution(dialect.name, spec, spec.code(), axes, even, _needs_extra(spec))
+                yield Solution(dialect.name, spec, spec.code(), axes, even, bool(asking_arguments(spec)))
 
 
 def _ways(axes: tuple[Axis, ...], dialect: Dialect, *, transposed: bool) -> tuple[Spec, ...]:
@@ -324,11 +331,6 @@ def _biases(dialect: str, rank: int, *, transposed: bool) -> tuple[bool, ...]:
     propose = registry.named(dialect).module().propose
     asked = (replace(plain, bias=bias) for bias in (True, False))
     return tuple(layer.bias for layer in asked if next(ways(layer, propose), None) is not None)
-
-
-def _needs_extra(spec: Spec) -> bool:
-    """Whether the line selects among the sizes: an output padding, or an output size."""
-    return any(f"{name}=" in spec.code() for name in SELECTING)
 
 
 def _nearest(solutions: Solutions) -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..dialects import registry
 from ..dialects.windows import signed, spelled
 from ..geometry import Axis, Layer
-from .ambiguity import SELECTING
+from .ambiguity import asking_arguments
 from .coverage import TAP_LIMIT, AxisCoverage, is_even
 from .elsewhere import MAJOR
 from .prose import Section
@@ -55,15 +55,20 @@ def _kinds(found: Explanation) -> Iterator[tuple[str, int]]:
 
 
 def _derivation(found: Explanation) -> Iterator[str]:
+    """What all axes have in common is told once."""
+    relations = [tuple(_relation(axis, transposed=found.layer.transposed)) for axis in found.layer.axes]
+    remarks = [_same_remark(found, axis) for axis in found.layer.axes]
+    alike = len(set(relations)) == 1
+    if alike:
+        yield from relations[0]
     for name, index in _kinds(found):
-        axis, window = found.layer.axes[index], found.windows[index]
         if name:
             yield f"{name}:"
-        yield from _relation(axis, transposed=found.layer.transposed)
-        yield from window.steps
-        remark = _same_remark(found, axis)
-        if remark:
-            yield remark
+        indent = "  " if name else ""
+        if not alike:
+            yield from (indent + line for line in relations[index])
+        yield from (indent + step for step in found.windows[index].steps)
+    yield from filter(None, dict.fromkeys(remarks))
 
 
 def _relation(axis: Axis, *, transposed: bool) -> Iterator[str]:
@@ -92,9 +97,7 @@ def _same_remark(found: Explanation, axis: Axis) -> str | None:
         return f"'same' keeps the size only at stride 1. {aim}; here {axis.large} was asked for."
     if axis.small != -(-axis.large // axis.stride):
         return None
-    return (
-        f"'same' keeps the size only at stride 1. At stride {axis.stride} it means the input divided by it, rounded up."
-    )
+    return f"'same' keeps the size only at stride 1. At stride {axis.stride} it divides the size by it, rounded up."
 
 
 # --- crop and pad ---------------------------------------------------------------------------------------------
@@ -109,11 +112,11 @@ def _edges(found: Explanation) -> Iterator[str]:
     for name, index in _kinds(found):
         axis = found.layer.axes[index]
         label = f"{name}: " if name else ""
-        tell_axis = _crop if found.layer.transposed else _pad
-        yield from (f"{label}{line}" for line in tell_axis(axis))
+        told = _crop(axis, bias=found.layer.bias) if found.layer.transposed else _pad(axis)
+        yield from (f"{label}{line}" for line in told)
 
 
-def _crop(axis: Axis) -> Iterator[str]:
+def _crop(axis: Axis, *, bias: bool) -> Iterator[str]:
     before, after = max(axis.before, 0), max(axis.after, 0)
     if axis.small == 0 or axis.large == 0:
         yield f"there is nothing to crop: input {axis.small}, output {axis.large}"
@@ -123,9 +126,10 @@ def _crop(axis: Axis) -> Iterator[str]:
     elif before or after:
         kept = spelled(range(before, axis.full - after))
         yield f"{before} before and {after} after: the stamps cover 0…{axis.full - 1}, the output keeps {kept}"
+    alone = "only the bias" if bias else "zero"
     for side, margin in (("before the first", axis.before), ("behind the last", axis.after)):
         if margin < 0:
-            yield f"the output has {_count(-margin, 'element')} {side} stamp: only the bias there"
+            yield f"the output has {_count(-margin, 'element')} {side} stamp: {alone} there"
 
 
 def _pad(axis: Axis) -> Iterator[str]:
@@ -164,22 +168,14 @@ def _shared(sizes: AxisSizes) -> str:
 
 
 def _chosen(found: Explanation, sizes: AxisSizes) -> str:
-    asked = _asking_argument(found)
+    asked = [f"{name}={value}" for name, value in asking_arguments(found.spec).items()]
     if asked:
-        return f"{asked} asks for {sizes.large}"
+        return f"{', '.join(asked)} asks for {sizes.large}"
     place = {sizes.sizes[0]: "the smallest", sizes.sizes[-1]: "the largest"}.get(sizes.large)
     if place is None:
         inside = sizes.large in sizes.sizes
         place = "its rule's answer" if inside else "which is none of them"
     return f"nothing in the line asks for one; {found.title} takes {sizes.large}, {place}"
-
-
-def _asking_argument(found: Explanation) -> str | None:
-    for name in SELECTING:
-        value = getattr(found.spec, name, None)
-        if value is not None and f"{name}=" in found.spec.code():
-            return f"{name}={value}"
-    return None
 
 
 def _other_choices(sizes: AxisSizes, *, details: bool) -> Iterator[str]:

@@ -199,6 +199,9 @@ class WeightLayout:
         size |= {"l": layer.large_channels // layer.groups}
         size |= {str(axis): taps for axis, taps in enumerate(layer.kernel)}
         flips = tuple(i for i, token in enumerate(other.order) if token.isdigit() and self.flipped != other.flipped)
+        if atoms == wanted and self.shape(layer) == other.shape(layer):
+            same = self.shape(layer)
+            return Rearrangement(same, tuple(range(len(same))), same, flips)
         return Rearrangement(
             tuple(size[atom] for atom in atoms),
             tuple(atoms.index(atom) for atom in wanted),

@@ -35,7 +35,7 @@ def from_wire(document: object) -> Layer:
     contradicts the other numbers.
     """
     table = _table(document, {field.name for field in fields(Layer)} | {"version"}, "layer")
-    if table["version"] != VERSION:
+    if type(table["version"]) is not int or table["version"] != VERSION:
         rule = f"this release reads version {VERSION}"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="version", value=table["version"])
     if not isinstance(table["axes"], list):
@@ -51,7 +51,7 @@ def _axis(document: object) -> Axis:
     table = _table(document, set(AXIS_KEYS), "axis")
     after = table.pop("after")
     axis = Axis(**table)
-    if axis.after != after:
+    if type(after) is not int or axis.after != after:
         rule = f"contradicts the other numbers, which give {axis.after}"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="after", value=after)
     return axis

@@ -1,0 +1,1 @@
+"""The frameworks' own calls on NumPy arrays."""
