@@ -11,116 +11,41 @@ with and without oneDNN, ``TF_ENABLE_ONEDNN_OPTS=0 python tools/record_corpus.py
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import os
-import platform
-import re
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-# TensorFlow turns oneDNN on by the processor's model; only with it do its CPU kernels dilate and group
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
+from tools.corpus_asking import Worker
 from tools.corpus_disagreements import REFERENCES, against, own_fault
 from tools.corpus_shapes import Case
 from unstride.testing.corpus import Corpus, Row, dump, load
-from unstride.testing.live import PACKAGES, adapter, installed
+from unstride.testing.live import PACKAGES, installed
 
-QUESTIONS = {
-    "torch": "torch",
-    "keras": "keras",
-    "keras2": "keras2",
-    "tensorflow": "tensorflow",
-    "jax": "jax",
-    "flax": "flax",
-    "haiku": "haiku",
-    "equinox": "equinox",
-    "onnxruntime": "onnx",
-    "onnx_reference": "onnx",
-    "openvino": "openvino",
-    "litert": "litert",
-    "paddle": "paddle",
-    "mlx": "mlx",
-    "tinygrad": "tinygrad",
-}
+QUESTIONS = {**{name: name for name in PACKAGES}, "onnxruntime": "onnx", "onnx_reference": "onnx"}
 """adapter → the module of this folder that holds its questions"""
-
 OPSETS = (11, 22)
-UNWRITTEN = "garbage: an output of numbers that are no integers"
-LARGEST = 500
-"""elements of an output whose values are recorded; larger ones keep their shape only"""
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "corpus"
 
 
-def ask(name: str, case: Case, opset: int | None = None) -> Row:
-    """One question to a framework, with its answer or the beginning of its error."""
-    row = Row(case.code, case.input, case.kernel, case.bias, opset=opset)
-    options = {} if opset is None else {"opset": opset}
-    x, kernel, bias = row.arrays()
-    try:
-        with warnings.catch_warnings(), quiet():
-            warnings.simplefilter("ignore")
-            answer = adapter(name).evaluate(case.code, x, kernel, bias, **options)
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer
-        return row._replace(error=f"{type(error).__name__}: {_shortened(str(error))}"[:160])
-    if answer.size > LARGEST:
-        return row._replace(output=answer.shape)
-    values = answer.reshape(-1)
-    if not np.array_equal(values, np.rint(values)) or np.abs(values).max(initial=0) > 2**24:
-        # oneDNN leaves outputs unwritten here and there; what integers cannot sum to is no answer
-        return row._replace(error=UNWRITTEN)
-    return row._replace(output=answer.shape, values=tuple(values.astype(np.int64).tolist()))
-
-
-def _shortened(message: str) -> str:
-    """The message on one line, without TensorFlow's prefixes and colours."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?|Exception encountered when calling [^ ]* ", "", message).split())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what a framework prints, from Python or from C++."""
-    with Path(os.devnull).open("w", encoding="utf-8") as sink:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def questions(name: str, count: int | None, seed: int) -> list[Case]:
-    """The recorded questions, or ``count`` random ones."""
+def questions(name: str, count: int | None, seed: int) -> list[Row]:
+    """The recorded questions, or ``count`` random ones, without answers."""
     module = importlib.import_module(f"tools.corpus_{QUESTIONS[name]}")
     cases: list[Case] = module.cases(Random(seed)) if count is None else module.random(Random(seed), count)
-    return list(dict.fromkeys(cases))
+    safe = [case for case in dict.fromkeys(cases) if not (case.unsafe and _on_onednn(name))]
+    return [
+        Row(case.code, case.input, case.kernel, case.bias, opset=opset) for case in safe for opset in _opsets(name, case)
+    ]
 
 
-def record(name: str, count: int | None, seed: int) -> Corpus:
-    """A framework's answers to all its questions."""
-    chosen = [case for case in questions(name, count, seed) if not (case.unsafe and _on_onednn(name))]
-    asked = [(case, opset) for case in chosen for opset in _opsets(name, case)]
-    rows = []
-    for index, (case, opset) in enumerate(asked):
-        if index % 50 == 0:
-            print(f"\r{name}: {index}/{len(asked)}", end="", file=sys.stderr, flush=True)
-        row = ask(name, case, opset)
-        rows.append(row._replace(disagrees=own_fault(name, row)))
-    refused = sum(row.output is None for row in rows)
-    print(f"\r{name}: {len(rows)} rows, {refused} refused", file=sys.stderr)
-    return Corpus(_provenance(name), tuple(rows))
+def _on_onednn(name: str) -> bool:
+    keras = name == "keras" and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
+    return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") == "1" and (keras or name in {"tensorflow", "keras2"})
 
 
 def _opsets(name: str, case: Case) -> tuple[int | None, ...]:
@@ -130,18 +55,18 @@ def _opsets(name: str, case: Case) -> tuple[int | None, ...]:
     return OPSETS if len(case.code) % 2 else OPSETS[-1:]
 
 
-def _on_onednn(name: str) -> bool:
-    keras = name == "keras" and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
-    return os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1" and (keras or name in {"tensorflow", "keras2"})
-
-
-def _provenance(name: str) -> dict[str, object]:
-    provenance: dict[str, object] = {"framework": name, "version": adapter(name).version()}
-    if name == "keras":
-        provenance["backend"] = importlib.import_module("unstride.testing.live.keras").backend()
-    if name == "tensorflow":
-        provenance["backend"] = "onednn" if os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1" else "eigen"
-    return {**provenance, "python": platform.python_version(), "recorded": date.today().isoformat()}  # noqa: DTZ011
+def record(name: str, count: int | None, seed: int) -> Corpus:
+    """A framework's answers to all its questions."""
+    asked, worker, rows = questions(name, count, seed), Worker(name), []
+    for index, question in enumerate(asked):
+        if index % 50 == 0 and sys.stderr.isatty():
+            print(f"\r{name}: {index}/{len(asked)}", end="", file=sys.stderr, flush=True)
+        row = worker.answer(question)
+        rows.append(row._replace(disagrees=own_fault(name, row)))
+    worker.close()
+    refused = sum(row.output is None for row in rows)
+    print(f"\r{name}: {len(rows)} rows, {refused} refused", file=sys.stderr)
+    return Corpus({**worker.provenance, "recorded": datetime.now(UTC).date().isoformat()}, tuple(rows))
 
 
 def compare(folder: Path) -> None:
@@ -175,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.write(dump(corpus))
         else:
             (Path(options.output) / f"{corpus.title}.json").write_text(dump(corpus), encoding="utf-8")
-    if options.output != "-":
+    if options.output != "-" and (options.frameworks or options.compare):
         compare(Path(options.output))
 
 

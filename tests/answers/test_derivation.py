@@ -142,6 +142,12 @@ def test_the_ambiguity_of_a_convolution() -> None:
             None,
             [f"output_padding={extra}" for extra in range(6)] + [None],
         ),
+        (
+            "keras.layers.Conv2DTranspose(1, 4, strides=2, padding='same', output_padding=1)",
+            (1, 3, 3, 1),
+            None,
+            [None, "output_padding=None"],
+        ),
         ("nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1)", (1, 1, 4, 4), None, [None, "output_padding=1"]),
         (
             "nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1)(x, output_size=[8, 8])",

@@ -201,7 +201,7 @@ WRONG: dict[str, tuple[Any, Reason, str | None]] = {
         Reason.KERNEL,
         "initializer.shape",
     ),
-    "input of no shape": (lambda: keras.Input(), Reason.ARGUMENT, "shape"),
+    "input of no shape": (keras.Input, Reason.ARGUMENT, "shape"),
 }
 
 

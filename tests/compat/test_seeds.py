@@ -1,4 +1,4 @@
-"""The code of four public threads about transposed convolutions, its imports changed: it prints the threads' numbers."""
+"""The code of public threads about transposed convolutions, its imports changed, gives the threads' numbers."""
 
 from __future__ import annotations
 

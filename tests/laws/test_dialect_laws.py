@@ -46,8 +46,8 @@ def computed(spec: Spec, layer: Layer, x: Array, weights: Array, bias: Array | N
 def composed(found: Composition, x: Array, weights: Array, bias: Array | None) -> Array:
     """A composition's steps, one after the other, on canonical arrays."""
     for axis, (before, after) in enumerate(found.pad_input, start=2):
-        x = x.take(range(max(-before, 0), x.shape[axis] - max(-after, 0)), axis)
         x = np.pad(x, [(max(before, 0), max(after, 0)) if i == axis else (0, 0) for i in range(x.ndim)])
+        x = x.take(range(max(-before, 0), x.shape[axis] - max(-after, 0)), axis)
     if found.kernel_dilation:
         weights = stretched(weights, found.kernel_dilation)
     inner = None if found.add_bias or bias is None else bias

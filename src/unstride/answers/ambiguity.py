@@ -150,6 +150,7 @@ def _asking(
     for field in (f for f in fields(spec) if f.name in _EXTRAS):
         for value in _extras(spec, field.name, unset, (input_shape, spec.kernel_shape(layer)), wanted):
             yield unset | {field.name: value}
+        yield unset | {field.name: _default(field)}  # where nothing is said, the framework may infer another size
     yield from sizes
 
 

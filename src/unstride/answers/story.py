@@ -124,8 +124,9 @@ def _crop(axis: Axis, *, bias: bool) -> Iterator[str]:
     if axis.before == 0 and axis.after == 0:
         yield f"nothing: the stamps cover {axis.full} elements and the output keeps them all"
     elif before or after:
-        kept = spelled(range(before, axis.full - after))
-        yield f"{before} before and {after} after: the stamps cover 0…{axis.full - 1}, the output keeps {kept}"
+        kept = range(before, axis.full - after)
+        shown = spelled(kept) if kept else "none of it"
+        yield f"{before} before and {after} after: the stamps cover 0…{axis.full - 1}, the output keeps {shown}"
     alone = "only the bias" if bias else "zero"
     for side, margin in (("before the first", axis.before), ("behind the last", axis.after)):
         if margin < 0:
@@ -151,7 +152,7 @@ def _sizes(found: Explanation, *, details: bool) -> Iterator[str]:
     for (name, _), sizes in zip(_kinds(found), found.sizes, strict=True):
         label = f"{name}: " if name else ""
         if len(sizes.sizes) == 1:
-            yield f"{label}small {sizes.small} and large {sizes.large} go together, one to one: the stride is 1"
+            yield f"{label}small {sizes.small} and large {sizes.sizes[0]} go together, one to one: the stride is 1"
         elif found.layer.transposed:
             yield f"{label}{_shared(sizes)}; so each is a possible output of {sizes.small}"
             yield f"{label}{_chosen(found, sizes)}"
@@ -159,6 +160,8 @@ def _sizes(found: Explanation, *, details: bool) -> Iterator[str]:
         else:
             yield f"{label}{_shared(sizes)}: the remainder is dropped"
             yield f"{label}so the way back is ambiguous; a transposed convolution of {sizes.small} has to choose one"
+        if sizes.large not in sizes.sizes:
+            yield f"{label}{sizes.large} is not among them: that convolution does not turn it into {sizes.small}"
 
 
 def _shared(sizes: AxisSizes) -> str:
@@ -171,11 +174,8 @@ def _chosen(found: Explanation, sizes: AxisSizes) -> str:
     asked = [f"{name}={value}" for name, value in asking_arguments(found.spec).items()]
     if asked:
         return f"{', '.join(asked)} asks for {sizes.large}"
-    place = {sizes.sizes[0]: "the smallest", sizes.sizes[-1]: "the largest"}.get(sizes.large)
-    if place is None:
-        inside = sizes.large in sizes.sizes
-        place = "its rule's answer" if inside else "which is none of them"
-    return f"nothing in the line asks for one; {found.title} takes {sizes.large}, {place}"
+    place = {sizes.sizes[0]: ", the smallest", sizes.sizes[-1]: ", the largest"}.get(sizes.large, "")
+    return f"nothing in the line asks for one; {found.title} takes {sizes.large}{place}"
 
 
 def _other_choices(sizes: AxisSizes, *, details: bool) -> Iterator[str]:

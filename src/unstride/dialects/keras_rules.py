@@ -81,6 +81,8 @@ class Forward(Keras):
     """The rule of ``Conv``: TensorFlow's ``SAME`` and ``VALID``, and zeros in front only for ``causal``."""
 
     transposed = False
+    empty_outputs: ClassVar[bool] = False
+    """whether an input that is just too small gives an empty output instead of an error"""
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return WeightLayout.of("klS", rank)
@@ -94,7 +96,7 @@ class Forward(Keras):
         if self.pads == "causal":
             shown = f"padding={self.padding!r} pads span − 1 = {taps.span - 1} in front, nothing behind"
             return pad(taps, large, taps.span - 1, 0).because(shown)
-        if large < taps.span:
+        if large < taps.span and not self.empty_outputs:
             raise UnstrideError(
                 Reason.SIZE,
                 f"the output would be empty: the input has {large} elements, the kernel spans {taps.span}",
@@ -108,7 +110,7 @@ class Forward(Keras):
         if 0 in (input_shape[-1 if self.channels_last else 1], shape[-1 if self.channels_last else 1]):
             rule = "a convolution needs at least one channel on both sides"
             raise UnstrideError(Reason.CHANNELS, rule, argument="input_shape", value=input_shape)
-        if prod(shape) == 0 != prod(input_shape):
+        if prod(shape) == 0 != prod(input_shape) and not self.empty_outputs:
             rule = "the output would be empty"
             raise UnstrideError(Reason.SIZE, rule, argument="input_shape", value=input_shape)
 

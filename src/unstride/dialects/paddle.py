@@ -20,7 +20,7 @@ from ..geometry import DataLayout, Layer, WeightLayout, canonical
 from .arguments import Pads, Sizes, compact, integer, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
-from .windows import Taps, Window, check_inverse, crop, pad, pad_same
+from .windows import Taps, Window, check_inverse, crop, pad_same, pad_truncated
 
 _FORMATS = {1: ("NCL", "NLC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 _MODES = ("zeros", "reflect", "replicate", "circular")
@@ -108,7 +108,9 @@ class _Forward(_Paddle):
         if self._same():
             return tuple(pad_same(each, large).because(_RESET) for each, large in zip(taps, size, strict=True))
         return tuple(
-            _pad(each, large, *sides).because(f"padding={self.padding!r} pads {sides[0]} before, {sides[1]} after")
+            pad_truncated(each, large, *sides).because(
+                f"padding={self.padding!r} pads {sides[0]} before, {sides[1]} after"
+            )
             for each, large, sides in zip(taps, size, self._margins(), strict=True)
         )
 
@@ -167,18 +169,6 @@ class _Transposed(_Paddle):
         return crop(taps, small, before, after - extra, padding=before + after).because(*steps)
 
 
-def _pad(taps: Taps, large: int, before: int, after: int) -> Window:
-    """The rule of every framework, but the division rounds towards zero where the kernel does not fit."""
-    room = large + before + after - taps.span
-    if room >= 0:
-        return pad(taps, large, before, after)
-    small = 1 - -room // taps.stride
-    least = large - (taps.stride - 1 - -room % taps.stride)
-    shown = f"small = (large + before + after − span) / stride + 1 = {room} / {taps.stride} + 1 = {small}, cut to zero"
-    sizes = range(least, least + (2 * taps.stride - 1 if small == 1 else taps.stride))
-    return Window(taps.axis(small, large, before), (taps.spanned(), shown), sizes)
-
-
 def _margins_of_same(taps: Taps, small: int) -> tuple[int, int]:
     """SAME's crop: the padding that a forward convolution would need for an input of ``small`` elements."""
     total = max((-(-small // taps.stride) - 1) * taps.stride + taps.kernel - small, 0)
@@ -201,7 +191,8 @@ class _Layer(_Paddle):
             raise UnstrideError(Reason.ARGUMENT, "must not be False", argument="weight_attr", value=False)
         for name in ("in_channels", "out_channels"):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=1)
-            if channels % self.groups:
+            floored = self.transposed and name == "out_channels" and not self.bias_present
+            if channels % self.groups and not floored:
                 rule = f"must divide {name}, which is {channels}"
                 raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
 
@@ -214,7 +205,8 @@ class _Layer(_Paddle):
         if channels != self.in_channels:
             rule = f"the input, ordered {self._letters()}, has {channels} channels"
             raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels)
-        small, large = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, channels)
+        made = self.out_channels - self.out_channels % self.groups  # a transposed layer without bias rounds down
+        small, large = (channels, made) if self.transposed else (made, channels)
         return Filters(per_axis(self.kernel_size, self.rank, "kernel_size", Reason.KERNEL), small, large, self.groups)
 
 

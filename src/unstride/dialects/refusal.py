@@ -26,7 +26,7 @@ class Composition:
     layer: Layer
     """what ``spec`` computes"""
     pad_input: Margins
-    """zeros added to the input's spatial axes; negative: elements dropped"""
+    """zeros added to the input's spatial axes; negative: elements dropped, once the zeros are there"""
     crop_output: Margins
     """elements dropped from the output's spatial axes"""
     split: int = 1
@@ -42,11 +42,11 @@ class Composition:
         found = []
         if self.split > 1:
             found.append(f"split x and the kernel into {self.split} groups; for each:")
-        if any(before < 0 or after < 0 for before, after in self.pad_input):
-            found.append(f"x = x[{_slices(data, _drops(self.pad_input))}]")
         if any(before > 0 or after > 0 for before, after in self.pad_input):
             grown = tuple((max(before, 0), max(after, 0)) for before, after in self.pad_input)
             found.append(f"x = pad x with zeros, (before, after) per spatial axis: {grown}")
+        if any(before < 0 or after < 0 for before, after in self.pad_input):
+            found.append(f"x = x[{_slices(data, _drops(self.pad_input))}]")
         if self.kernel_dilation:
             found.append(f"kernel = kernel with zeros between its taps, dilation {self.kernel_dilation}")
         found.append(f"y = {self.spec.code()}")
@@ -154,9 +154,9 @@ def _plain_windows(layer: Layer) -> Iterator[tuple[Layer, Margins, Margins]]:
     none = ((0, 0),) * layer.rank
     yield layer, none, none
     if not layer.transposed:
-        margins = tuple((axis.before, axis.after) for axis in layer.axes)
-        axes = tuple(replace(axis, large=axis.full, before=0) for axis in layer.axes)
-        if all(axis.large >= 0 for axis in axes):
+        if all(axis.full >= 0 for axis in layer.axes):
+            margins = tuple((axis.before, axis.after) for axis in layer.axes)
+            axes = tuple(replace(axis, large=axis.full, before=0) for axis in layer.axes)
             yield replace(layer, axes=axes), margins, none
         return
     # the same padding and length, the crop moved: the full extent, or whole strides where the kernel is shorter

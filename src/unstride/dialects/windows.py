@@ -179,6 +179,21 @@ def pad(taps: Taps, large: int, before: int, after: int) -> Window:
     return Window(axis, (taps.spanned(), shown), range(least, least + taps.stride))
 
 
+def pad_truncated(taps: Taps, large: int, before: int, after: int) -> Window:
+    """As ``pad``, but the division rounds towards zero: a kernel too long by less than a stride gives one element."""
+    room = large + before + after - taps.span
+    if room >= 0:
+        return pad(taps, large, before, after)
+    small, missing = 1 - -room // taps.stride, -room % taps.stride
+    least = large - (taps.stride - 1 - missing)
+    sizes = range(least, least + (2 * taps.stride - 1 if small == 1 else taps.stride))
+    shown = (
+        f"small = (large + before + after − span) / stride + 1, rounded towards zero = "
+        f"({room}) / {taps.stride} + 1 = {small}"
+    )
+    return Window(taps.axis(small, large, before), (taps.spanned(), shown), sizes)
+
+
 def pad_same(taps: Taps, large: int, *, extra_before: bool = False) -> Window:
     """Pad so that small = ⌈large / stride⌉; an odd total puts its extra element behind, or before on request."""
     small = -(-large // taps.stride)

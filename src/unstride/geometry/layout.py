@@ -100,7 +100,7 @@ class DataLayout:
         return "".join(letters[int(token)] if token.isdigit() else token for token in self.order)
 
     def split(self, shape: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
-        """Batch, channels and spatial size of a shape in this layout; the batch is 1 where there is none."""
+        """Batch, channels and spatial size of a shape in this layout; 1 where it has no batch or no channels."""
         if len(shape) != len(self.order):
             raise UnstrideError(
                 Reason.RANK,
@@ -109,7 +109,7 @@ class DataLayout:
                 value=shape,
             )
         size = dict(zip(self.order, shape, strict=True))
-        return size.get("N", 1), size["C"], tuple(size[str(axis)] for axis in range(self.rank))
+        return size.get("N", 1), size.get("C", 1), tuple(size[str(axis)] for axis in range(self.rank))
 
     def join(self, batch: int, channels: int, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """The shape in this layout."""
@@ -119,11 +119,14 @@ class DataLayout:
     def to(self, other: DataLayout, shape: tuple[int, ...]) -> Rearrangement:
         """What turns an array of ``shape`` in this layout into ``other``; the batch must be 1 to lose its axis."""
         batch, channels, spatial = self.split(shape)
-        mine = self.order if self.batched else "N" + self.order
-        theirs = other.order if other.batched else "N" + other.order
-        split = shape if self.batched else (1, *shape)
+        mine, theirs = self._completed(), other._completed()
+        split = (1,) * (len(mine) - len(shape)) + shape
         permutation = tuple(mine.index(token) for token in theirs)
         return Rearrangement(split, permutation, other.join(batch, channels, spatial))
+
+    def _completed(self) -> str:
+        """The order, with the axes it leaves out in front."""
+        return "".join(token for token in "NC" if token not in self.order) + self.order
 
     def to_canonical(self, shape: tuple[int, ...]) -> Rearrangement:
         """From an array of ``shape`` in this layout to ``(batch, channels, *spatial)``."""

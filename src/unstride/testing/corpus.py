@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class Row(NamedTuple):
         bias = array((self.bias,), "bias") if self.bias else None
         return array(self.input, "input"), array(self.kernel, "kernel"), bias
 
+    @classmethod
+    def from_json(cls, content: dict[str, object]) -> Row:
+        """The row from its form in a file."""
+        return cls(**{key: _frozen(value) for key, value in content.items()})
+
     def as_json(self) -> dict[str, object]:
         """The row as it stands in a file: what is absent is left out."""
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in self._asdict().items()}
@@ -80,7 +85,7 @@ def array(shape: tuple[int, ...], role: str) -> NDArray[np.float32]:
 def load(path: Path) -> Corpus:
     """One corpus file; ValueError where it holds no row."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    rows = tuple(Row(**{key: _frozen(value) for key, value in row.items()}) for row in content.pop("rows"))
+    rows = tuple(map(Row.from_json, content.pop("rows")))
     if not rows:
         raise ValueError(f"{path.name} holds no row")
     return Corpus(content, rows)
@@ -149,5 +154,5 @@ def replay(row: Row) -> None:
                              f"  recorded {recorded}\n  unstride {given}")
 
 
-def _frozen(value: object) -> object:
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - JSON has no static type
     return tuple(value) if isinstance(value, list) else value
