@@ -14,12 +14,15 @@ def systematic(rng: Random) -> list[Case]:
     layers, operations, forward = [], [], []
     for each in grid(sizes=(1, 4)):
         limit = each.stride[0]
+        past = {limit} if each.kernel[0] == 3 else set()
         for padding in ("valid", "same"):
-            for extra in (None, 0, limit - 1, limit):
-                layers += [_layer(each, padding, extra)]
+            for extra in (None, *sorted({0, limit - 1} | past)):
+                if not (each.dilated and each.strided) or each.kernel[0] == 2:
+                    layers += [_layer(each, padding, extra)]
                 operations += [_operation(each, padding, extra)]
-            forward += [_conv(each, padding, word) for word in ("layers", "ops")]
-    forward += [_causal(each) for each in grid(sizes=(5,))]
+            if not (each.dilated and each.strided) or each.kernel[0] == 2:
+                forward += [_conv(each, padding, word) for word in ("layers", "ops")]
+    forward += [_causal(each) for each in grid(sizes=(5,)) if not (each.dilated and each.strided)]
     return thin(rng, layers, 130) + thin(rng, operations, 90) + thin(rng, forward, 90)
 
 

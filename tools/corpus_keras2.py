@@ -24,4 +24,6 @@ def cases(rng: Random) -> list[Case]:
     """All of Keras 2's questions."""
     layers = [case for case in systematic(rng) if case.code.startswith("keras.layers.")]
     rows = [Case("keras.layers.Conv2DTranspose(4, 3, groups=2)", (1, 3, 3, 4), (3, 3, 4, 4), 4)]
-    return _renamed(layers + shared() + rows) + random(rng, 120)
+    # its forward layers take further leading axes, which are batch axes and nothing that a row could tell
+    known = [case for case in shared() if len(case.input) < 5]
+    return _renamed(layers + known + rows) + random(rng, 120)

@@ -17,14 +17,15 @@ def systematic(rng: Random) -> list[Case]:
             forward += [_conv(each, padding)]
         for before, after in ((0, 0), (1, 0), (0, 1), (each.span[0], 1)):
             least = each.full[0] - before - after
-            for size in (least, least + each.stride[0] - 1, least + each.stride[0]):
+            for size in (least, least + each.stride[0] - 1, least + each.stride[0] * (each.kernel[0] % 2)):
                 explicit += [_explicit(each, (before, after), size)] if size > 0 else []
     return thin(rng, words, 170) + thin(rng, explicit, 110) + thin(rng, forward, 50)
 
 
 def _sizes(each: Geometry, padding: str) -> Sequence[int]:
     least = each.full[0] if padding == "VALID" else (each.size[0] - 1) * each.stride[0] + 1
-    return sorted({least, least + each.stride[0] - 1, least + each.stride[0] // 2} | {least - 1, least + each.stride[0]})
+    legal_sizes = {least, least + each.stride[0] - 1, least + each.stride[0] // 2}
+    return sorted(legal_sizes | ({least - 1, least + each.stride[0]} if each.kernel[0] in {2, 3} else set()))
 
 
 def _sized(each: Geometry, padding: str, size: int) -> Case:

@@ -38,6 +38,9 @@ def questions(name: str, count: int | None, seed: int) -> list[Row]:
     module = importlib.import_module(f"tools.corpus_{QUESTIONS[name]}")
     cases: list[Case] = module.cases(Random(seed)) if count is None else module.random(Random(seed), count)
     safe = [case for case in dict.fromkeys(cases) if not (case.unsafe and _on_onednn(name))]
+    if name == "tensorflow" and not _on_onednn(name):
+        # the kernels without oneDNN refuse every dilation, which a few rows tell as well as many
+        safe = [case for case in safe if "dilations" not in case.code or len(case.code) % 8 == 0]
     return [
         Row(case.code, case.input, case.kernel, case.bias, opset=opset) for case in safe for opset in _opsets(name, case)
     ]
@@ -62,7 +65,7 @@ def record(name: str, count: int | None, seed: int) -> Corpus:
         if index % 50 == 0 and sys.stderr.isatty():
             print(f"\r{name}: {index}/{len(asked)}", end="", file=sys.stderr, flush=True)
         row = worker.answer(question)
-        rows.append(row._replace(disagrees=own_fault(name, row)))
+        rows.append(row._replace(disagrees=own_fault(worker.provenance, row)))
     worker.close()
     refused = sum(row.output is None for row in rows)
     print(f"\r{name}: {len(rows)} rows, {refused} refused", file=sys.stderr)

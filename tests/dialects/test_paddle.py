@@ -48,7 +48,7 @@ def test_padding_has_a_form_for_each_side(padding: Any, data_format: str) -> Non
 
 def test_a_kernel_that_does_not_fit_gives_one_element_where_the_stride_is_longer() -> None:
     assert paddle.Conv1D(1, 1, 2, 3, dilation=2).output_shape((1, 1, 2)) == (1, 1, 1)
-    assert paddle.Conv1D(1, 1, 3).output_shape((1, 1, 2)) == (1, 1, 0)
+    assert paddle.Conv1D(1, 1, 2, 3, dilation=3).output_shape((1, 1, 2)) == (1, 1, 1)
 
 
 def test_output_size_is_given_at_the_call() -> None:

@@ -214,6 +214,8 @@ def _same_words(found: Explanation, *, details: bool) -> Iterator[str]:
         yield f"{_difference(found.layer, axes)}: {', '.join(_titled(found, saying) for saying in sayings)}"
         if axes != found.layer.axes or details:
             yield from (f"  {saying.code}" for saying in (sayings if details else sayings[:1]))
+    if any(_is_reversed(found, saying) for saying in found.same_words if saying.layer):
+        yield "kernel reversed: the taps are stored the other way round; flip the kernel array for the same values"
     for saying in found.same_words:
         if saying.complaint:
             yield f"{_title(saying.dialect)} rejects {saying.code if details else 'them'}: {saying.complaint}"
@@ -237,8 +239,11 @@ def _difference(layer: Layer, axes: tuple[Axis, ...]) -> str:
 
 
 def _titled(found: Explanation, saying: Saying) -> str:
-    here = found.spec.weight_layout(found.layer.rank).flipped
-    return _title(saying.dialect) + (" (kernel reversed)" if saying.flipped != here else "")
+    return _title(saying.dialect) + (" (kernel reversed)" if _is_reversed(found, saying) else "")
+
+
+def _is_reversed(found: Explanation, saying: Saying) -> bool:
+    return saying.flipped != found.spec.weight_layout(found.layer.rank).flipped
 
 
 def _title(dialect: str) -> str:
@@ -328,8 +333,9 @@ def _verdict(kernel: int, stride: int, dilation: int, *, transposed: bool) -> st
 
 def _runs(coverage: AxisCoverage) -> Iterator[str]:
     for run in coverage.runs[:64]:
-        step = "" if run.count == 1 else f", {run.first + run.step}…{run.last}"
-        yield f"  {run.first}{step}: {_count(run.taps, 'tap')}" + ("" if run.complete else " (border)")
+        middle = "" if run.count < 3 else f", {run.first + run.step}, …"
+        places = f"{run.first}{middle}" + ("" if run.count == 1 else f", {run.last}")
+        yield f"  {places}: {_count(run.taps, 'tap')}" + ("" if run.complete else " (border)")
 
 
 # --- cost -----------------------------------------------------------------------------------------------------
@@ -340,7 +346,8 @@ def _cost(found: Explanation) -> Iterator[str]:
     yield f"{cost.multiply_accumulates:,} multiply-accumulates computed; output × kernel would count {cost.naive:,}"
     layout = found.spec.weight_layout(layer.rank)
     shape = found.spec.kernel_shape(layer)
-    yield f"kernel array {shape}: {layout.name}; {_count(cost.parameters, 'parameter')} with the bias counted if any"
+    bias = ", the bias included" if layer.bias else ""
+    yield f"kernel array {shape}: {layout.name}; {_count(cost.parameters, 'parameter')}{bias}"
     yield (
         f"float32 bytes: input {cost.input_bytes:,}, output {cost.output_bytes:,}, kernel {cost.weight_bytes:,}"
         f" ({prod(found.output_shape):,} output elements)"

@@ -62,8 +62,6 @@ class _Transposed(TransposedLayer):
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         windows = super().windows(size, kernel)
-        if any(window.axis.large == 0 for window in windows):
-            return windows  # TensorFlow returns an empty output without a look at the sizes
         for window, taps in zip(windows, self.taps_of(kernel), strict=True):
             small, large = window.axis.small, window.axis.large
             full = taps.full(small)

@@ -1,7 +1,8 @@
 """Keras's initializers: the same distributions, drawn from NumPy's generator, so not the same numbers.
 
 A seed gives the same values at every call. ``fan_in`` and ``fan_out`` are taken from the last two axes of the kernel's
-shape as they stand, for a transposed convolution's ``(*taps, out, in)`` too, as Keras does.
+shape as they stand, for a transposed convolution's ``(*taps, out, in)`` too, as Keras does. ``identity`` is not here:
+it makes matrices, and no convolution's kernel is one.
 
 Source: keras/src/initializers/random_initializers.py and constant_initializers.py (Keras 3.15).
 """
@@ -104,19 +105,6 @@ class Constant(Initializer):
 
     def values(self, shape: Shape) -> Array:
         return np.full(shape, self.value, np.float64)
-
-
-@dataclass(frozen=True)
-class Identity(Initializer):
-    """``gain`` on the diagonal of a matrix; no convolution's kernel is one."""
-
-    gain: float = 1.0
-
-    def values(self, shape: Shape) -> Array:
-        if len(shape) != 2:
-            rule = "the identity is a matrix; this shape has other than two dimensions"
-            raise UnstrideError(Reason.RANK, rule, argument="shape", value=shape)
-        return self.gain * np.eye(*shape)
 
 
 @dataclass(frozen=True)
@@ -267,7 +255,7 @@ class Orthogonal(Initializer):
         return self.gain * (q.T if rows < columns else q).reshape(shape)
 
 
-zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal
+zeros, ones, constant, orthogonal = Zeros, Ones, Constant, Orthogonal
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
 he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
@@ -278,7 +266,6 @@ CLASSES: tuple[type[Initializer], ...] = (
     GlorotUniform,
     HeNormal,
     HeUniform,
-    Identity,
     LecunNormal,
     LecunUniform,
     Ones,

@@ -1,0 +1,1 @@
+"""MATLAB Deep Learning Toolbox: ``convolution*dLayer`` and ``transposedConv*dLayer``."""
