@@ -16,6 +16,8 @@ from .errors import Reason, UnstrideError
 if TYPE_CHECKING:
     from .dialects.spec import Spec
 
+SIZES_LIMIT = 1_000
+
 EXIT_REJECTED = 1
 """the request was understood and rejected"""
 EXIT_REFUSED = 3
@@ -26,24 +28,20 @@ EXIT_INTERNAL = 70
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Shape(click.ParamType):
+def sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     """Comma-separated sizes, such as ``1,2,2,1``; brackets and ``x`` are taken too."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        del ctx
-        if isinstance(value, tuple):
-            return value
-        parts = value.strip("()[] ").replace("x", ",").rstrip(",").split(",")
-        name = f"--{param.name.replace('_shape', '')}" if param and param.name else "shape"
-        if len(value) > 1_000:
-            raise UnstrideError(Reason.SIZE, "has too many characters for a shape", argument=name, value=value)
-        try:
-            return tuple(int(part) for part in parts)
-        except ValueError:
-            rule = "must be integers with commas between them, such as 1,2,2,1"
-            raise UnstrideError(Reason.SIZE, rule, argument=name, value=value) from None
+    del context
+    if value is None:
+        return None
+    name = max(option.opts, key=len)
+    if len(value) > SIZES_LIMIT:
+        rule = f"has more than {SIZES_LIMIT} characters, too many for a shape"
+        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value)
+    try:
+        return tuple(int(part) for part in value.strip("()[] ").replace("x", ",").rstrip(",").split(","))
+    except ValueError:
+        rule = "must be integers with commas between them, such as 1,2,2,1"
+        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value) from None
 
 
 def spec_options(command: F) -> F:
@@ -54,13 +52,15 @@ def spec_options(command: F) -> F:
         click.option(
             "--kernel",
             "kernel_shape",
-            type=Shape(),
+            metavar="SIZES",
+            callback=sizes,
             help="Kernel array's shape, in the framework's own weight layout (functions only).",
         ),
         click.option(
             "--input",
             "input_shape",
-            type=Shape(),
+            metavar="SIZES",
+            callback=sizes,
             required=True,
             help="Input shape, in the framework's own data layout: 1,2,2,1.",
         ),
@@ -151,8 +151,10 @@ def explain(
 
 
 @commands.command()
-@click.option("--small", type=Shape(), required=True, help="Small side: the input of a transposed convolution.")
-@click.option("--large", type=Shape(), required=True, help="Large side: the output you want.")
+@click.option(
+    "--small", metavar="SIZES", callback=sizes, required=True, help="Small side: the input of a transposed convolution."
+)
+@click.option("--large", metavar="SIZES", callback=sizes, required=True, help="Large side: the output you want.")
 @click.option("--kernel", type=click.IntRange(1), help="Taps; left open: every kernel up to --max-kernel.")
 @click.option("--stride", type=click.IntRange(1), help="Stride; left open: every stride up to --max-stride.")
 @click.option("--dilation", type=click.IntRange(1), default=1, show_default=True, help="Dilation.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .dialects.refusal import Composition, Margins
 from .dialects.spec import Spec
 from .engine import execute
 from .errors import Reason, UnstrideError
@@ -68,6 +69,52 @@ def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, inp
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
     compute = execute.prepare(layer, packed, _checked_bias(spec, layer, bias))
     return Prepared(spec, layer, tuple(input_shape), compute)
+
+
+def run_canonical(
+    written: Spec | Composition, layer: Layer, x: Array, weights: Array, bias: Array | None = None
+) -> Array:
+    """What a dialect wrote for ``layer``, computed on canonical arrays: to prove that it is the same layer.
+
+    ``x`` is ``(batch, channels, *spatial)``, ``weights`` ``(small channels, large channels / groups, *taps)``. The
+    arrays go through the dialect's own layouts; a composition's steps are taken one after the other.
+    """
+    if isinstance(written, Spec):
+        dimensions = layer.rank + (2 if written.batched else 1)
+        data, first = written.data_layout(dimensions), DataLayout.first(layer.rank)
+        kernel = canonical(layer.rank).to(written.weight_layout(layer.rank), layer).apply(weights)
+        y = run(written, first.to(data, x.shape).apply(x), kernel, bias)
+        back: Array = written.output_layout(dimensions).to(first, y.shape).apply(y)
+        return back
+    return _run_composition(written, x, weights, bias)
+
+
+def _run_composition(found: Composition, x: Array, weights: Array, bias: Array | None) -> Array:
+    x = np.pad(x, [(0, 0), (0, 0), *((max(before, 0), max(after, 0)) for before, after in found.pad_input)])
+    x = _cropped(x, tuple((max(-before, 0), max(-after, 0)) for before, after in found.pad_input))
+    if found.kernel_dilation:
+        weights = _stretched(weights, found.kernel_dilation)
+    inner = None if found.add_bias or bias is None else bias
+    biases = [None] * found.split if inner is None else np.split(inner, found.split)
+    groups = zip(np.split(x, found.split, 1), np.split(weights, found.split, 0), biases, strict=True)
+    parts = [run_canonical(found.spec, found.layer, part, kernel, addend) for part, kernel, addend in groups]
+    y = _cropped(np.concatenate(parts, axis=1), found.crop_output)
+    if found.add_bias and bias is not None:
+        y = y + bias.reshape(-1, *[1] * found.layer.rank)
+    return y
+
+
+def _cropped(array: Array, drops: Margins) -> Array:
+    ends = zip(drops, array.shape[2:], strict=True)
+    return array[:, :, *(slice(before, size - after) for (before, after), size in ends)]
+
+
+def _stretched(weights: Array, dilation: tuple[int, ...]) -> Array:
+    """The weights with zeros between their taps."""
+    spans = [step * (taps - 1) + 1 for step, taps in zip(dilation, weights.shape[2:], strict=True)]
+    wide = np.zeros((*weights.shape[:2], *spans), weights.dtype)
+    wide[:, :, *(slice(None, None, step) for step in dilation)] = weights
+    return wide
 
 
 def as_array(value: ArrayLike, name: str) -> Array:

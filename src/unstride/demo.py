@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .computation import run
+from .computation import run, run_canonical
 from .dialects.code import parse
 from .dialects.spec import Spec
 from .geometry.wire import axis_to_wire
@@ -37,6 +37,8 @@ class Story:
     lecture_spec: Spec
     ports: tuple[Port, ...]
     """the lecture's layer in each framework"""
+    proven: tuple[bool, ...]
+    """for each port, whether computing it gives the lecture's numbers"""
 
     @property
     def crops(self) -> dict[str, tuple[int, int]]:
@@ -54,7 +56,9 @@ class Story:
             "lecture": {"code": self.lecture_spec.code(), "output": self.lecture.tolist()},
             "crops": {name: list(crop) for name, crop in self.crops.items()},
             "axes": [axis_to_wire(axis) for axis in self.lecture_spec.read((1, 1, 2, 2)).axes],
-            "ports": [found.as_json() for found in self.ports],
+            "ports": [
+                {**found.as_json(), "same_numbers": equal} for found, equal in zip(self.ports, self.proven, strict=True)
+            ],
         }
 
     def rich(self) -> RenderableType:
@@ -71,9 +75,8 @@ class Story:
         answers.add_row("[bold cyan]Keras[/] prints", "[bold magenta]the lecture[/] (and PyTorch) says")
         answers.add_row(_rows(self.keras), _rows(self.lecture))
         lines = Table.grid(padding=(0, 2))
-        for found in self.ports:
-            steps = [found.target.code()] if found.exact and found.target else list(_steps(found))
-            lines.add_row(Text(found.dialect, style="bold"), Text("\n".join(steps)))
+        for found, equal in zip(self.ports, self.proven, strict=True):
+            lines.add_row("[green]✓[/]" if equal else "[red]✗[/]", f"[bold]{found.dialect}[/]", Text(_said(found)))
         return Group(
             Text("A 2×2 input, a 3×3 kernel, stride 2: why does Keras not print the lecture's 4×4?\n", style="bold"),
             matrices,
@@ -84,7 +87,7 @@ class Story:
             f"{_drop(crops['keras'])}, the lecture {_drop(crops['lecture'])}.\n"
             "The numbers are the same, one pixel apart. Neither is wrong: padding='same' puts the odd crop behind, "
             "padding=1, output_padding=1 puts it before.\n",
-            "[bold]The lecture's answer in each framework[/]",
+            "[bold]The lecture's answer in each framework[/] (✓ computed here, the same numbers)",
             lines,
         )
 
@@ -98,18 +101,33 @@ def story() -> Story:
     keras, lecture = parse(KERAS), parse(LECTURE)
     last_x, last_kernel = X.reshape(1, 2, 2, 1), KERNEL.reshape(3, 3, 1, 1)
     first_x, first_kernel = X.reshape(1, 1, 2, 2), KERNEL.reshape(1, 1, 3, 3)
+    answer = run(lecture, first_x, first_kernel)
+    ports = tuple(port(lecture, to=name, input_shape=(1, 1, 2, 2)) for name in TARGETS)
     return Story(
         full=run(parse(FULL), first_x, first_kernel)[0, 0],
         keras=run(keras, last_x, last_kernel)[0, :, :, 0],
-        lecture=run(lecture, first_x, first_kernel)[0, 0],
+        lecture=answer[0, 0],
         keras_spec=keras,
         lecture_spec=lecture,
-        ports=tuple(port(lecture, to=name, input_shape=(1, 1, 2, 2)) for name in TARGETS),
+        ports=ports,
+        proven=tuple(_gives(found, answer) for found in ports),
     )
 
 
-def _steps(found: Port) -> tuple[str, ...]:
-    return found.composition.steps() if found.composition else (str(found.written),)
+def _gives(found: Port, answer: NDArray[Any]) -> bool:
+    written = found.target if found.exact else found.composition
+    if written is None:
+        return False
+    y = run_canonical(written, found.layer, X.reshape(1, 1, 2, 2), KERNEL.reshape(1, 1, 3, 3))
+    return np.array_equal(y, answer)
+
+
+def _said(found: Port) -> str:
+    steps = found.composition.steps() if found.composition else str(found.written).splitlines()
+    lines = [found.target.code()] if found.exact and found.target else list(steps)
+    if found.kernel is not None and found.kernel.flips:
+        lines.append("with the kernel reversed on both axes: this framework flips it")
+    return "\n".join(lines)
 
 
 def _drop(crop: tuple[int, int]) -> str:

@@ -39,7 +39,7 @@ def test_padding_beyond_the_kernel_is_refused_at_a_stride_with_the_composition()
 
 @pytest.mark.parametrize(("flip", "flipped"), [(False, True), (True, False)])
 def test_a_spaced_input_is_a_transposed_convolution_of_the_reversed_kernel(flip: bool, flipped: bool) -> None:
-    spec = mlx.conv_general(X, W, padding=([2], [3]), input_dilation=2, flip=flip)
+    spec = mlx.conv_general(X, W, padding=((2,), (3,)), input_dilation=2, flip=flip)
     layer = spec.read((1, 4, 5), (6, 3, 5))
     assert (layer.transposed, layer.axes[0].before, layer.axes[0].after) == (True, 0, -1)
     assert spec.weight_layout(1).flipped is flipped
@@ -47,7 +47,7 @@ def test_a_spaced_input_is_a_transposed_convolution_of_the_reversed_kernel(flip:
 
 @pytest.mark.parametrize(("flip", "flipped"), [(False, False), (True, True)])
 def test_a_slid_kernel_is_a_convolution(flip: bool, flipped: bool) -> None:
-    spec = mlx.conv_general(X, W, stride=2, padding=([1, 0], [2, 3]), flip=flip)
+    spec = mlx.conv_general(X, W, stride=2, padding=((1, 0), (2, 3)), flip=flip)
     assert spec.output_shape((1, 6, 7, 5), (6, 3, 3, 5)) == (1, 4, 4, 6)
     assert spec.weight_layout(2).flipped is flipped
 
@@ -92,7 +92,7 @@ def specs(draw: st.DrawFn) -> tuple[Spec, tuple[int, ...], tuple[int, ...]]:
     form: Any = draw(st.sampled_from(mlx.FORMS))
     general = form is mlx.conv_general
     rank = draw(st.integers(1, 3)) if general else form.rank
-    grouped = form.functional and rank < 3 or form in (mlx.Conv1d, mlx.Conv2d)
+    grouped = (form.functional and rank < 3) or form in (mlx.Conv1d, mlx.Conv2d)
     groups = draw(st.integers(1, 2)) if grouped else 1
     made, taken = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     sizes, taps = (draw(st.tuples(*[st.integers(1, most)] * rank)) for most in (6, 4))

@@ -236,16 +236,16 @@ def _from_prototxt(text: Message) -> str:
     for part in layer.values("convolution_param"):
         parameters += part if isinstance(part, Message) else []
     words = [repr((layer.values("bottom") or ["data"])[0])]
-    for name in dict.fromkeys(key for key, _ in parameters):
-        written = _several(parameters.values(name))
-        # the one enum: NetSpec takes its members from caffe.params
-        words.append(f"engine=P.Convolution.{written.strip("'")}" if name == "engine" else f"{name}={written}")
+    words += [f"{name}={_several(name, parameters)}" for name in dict.fromkeys(key for key, _ in parameters)]
     words += [f"name={name!r}" for name in layer.values("name")]
     return f"caffe.layers.{layer.values('type')[0]}({', '.join(words)})"
 
 
-def _several(values: list[Value]) -> str:
-    """A field's value as Python; a list where it stands more than once."""
+def _several(name: str, parameters: Message) -> str:
+    """A parameter's value as Python; a list where it stands more than once."""
+    values = parameters.values(name)
+    if name == "engine":  # the one enum, whose members NetSpec takes from caffe.params
+        return f"P.Convolution.{values[-1]}"
     return _expression(values[0]) if len(values) == 1 else f"[{', '.join(map(_expression, values))}]"
 
 

@@ -57,7 +57,28 @@ class _Conv(ForwardLayer, _Keywords):
 
 
 @dataclass(frozen=True)
-class _ConvTranspose(TransposedLayer, _Keywords):
+class _Ungrouped(_Keywords):
+    """``groups`` is no argument of a transposed layer; Keras 2 took it and ignored it."""
+
+    _: KW_ONLY
+    groups: Source | int | None = None
+
+
+class _Transposed(TransposedLayer):
+    """A ``ConvTranspose`` layer, which has no groups."""
+
+    groups: Source | int | None
+
+    def check(self) -> None:
+        super().check()
+        if self.groups is not None:
+            rule = "a transposed layer has no such argument (Keras 2 takes it and ignores it)"
+            hint = "split the channels, and concatenate one layer for each group"
+            raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups, hint=hint)
+
+
+@dataclass(frozen=True)
+class _ConvTranspose(_Transposed, _Ungrouped):
     filters: int
     kernel_size: Sizes
     strides: Sizes = 1
@@ -77,7 +98,7 @@ class _ConvTranspose(TransposedLayer, _Keywords):
 
 
 @dataclass(frozen=True)
-class Conv3DTranspose(TransposedLayer, _Keywords):
+class Conv3DTranspose(_Transposed, _Ungrouped):
     """``keras.layers.Conv3DTranspose``: here ``data_format`` comes before ``output_padding``."""
 
     call = "keras.layers.Conv3DTranspose"

@@ -8,7 +8,10 @@ weights with a leading group axis, which the C functions tell from the weights' 
 Data is channels first with a batch axis, 1-D to 3-D. Weights are ``(output channels, input channels, *taps)`` for
 both, so those of a deconvolution are the other way round than in most frameworks.
 
-Source: src/common/convolution.cpp and src/common/deconvolution.cpp of oneDNN (2025), read, not run.
+Sizes fit by an integer division in C, which rounds towards zero: small size 1 has up to ``stride − 1`` smaller large
+sizes more than the relation's ``stride``.
+
+Source: src/common/convolution.cpp and src/common/deconvolution.cpp of oneDNN, and running oneDNN 3.2.
 """
 
 from __future__ import annotations

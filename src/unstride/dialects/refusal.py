@@ -38,7 +38,8 @@ class Composition:
 
     def steps(self) -> tuple[str, ...]:
         """What to do, in order; array slices are as NumPy and every framework write them."""
-        data = self.spec.data_layout(self.layer.rank + (2 if self.spec.batched else 1))
+        dimensions = self.layer.rank + (2 if self.spec.batched else 1)
+        data, output = self.spec.data_layout(dimensions), self.spec.output_layout(dimensions)
         found = []
         if self.split > 1:
             found.append(f"split x and the kernel into {self.split} groups; for each:")
@@ -51,7 +52,7 @@ class Composition:
             found.append(f"kernel = kernel with zeros between its taps, dilation {self.kernel_dilation}")
         found.append(f"y = {self.spec.code()}")
         if any(side for pair in self.crop_output for side in pair):
-            found.append(f"y = y[{_slices(data, self.crop_output)}]")
+            found.append(f"y = y[{_slices(output, self.crop_output)}]")
         if self.split > 1:
             found.append("concatenate the groups' y along the channels")
         if self.add_bias:

@@ -188,7 +188,7 @@ class Spec(metaclass=_Form):
         The first arguments without a default are given by position.
         """
         words = []
-        for field in sorted(fields(self), key=lambda field: field.kw_only):
+        for field in sorted(fields(self), key=lambda field: field.kw_only is True):
             value = getattr(self, field.name)
             if field.default is MISSING and not field.kw_only:
                 words.append(repr(value))

@@ -103,10 +103,10 @@ class TensorFlowForm(Spec):
             return None
         if rank not in self.explicit_ranks:
             one_of(self.padding, ("SAME", "VALID"), "padding", Reason.PADDING)
-        pairs = pad_pairs(self.padding, rank + 2, "padding")
-        if not isinstance(self.padding[0], tuple):
-            rule = f"must be {rank + 2} (before, after) pairs, one for each axis of the data"
+        if not isinstance(self.padding, tuple) or not all(isinstance(entry, tuple) for entry in self.padding):
+            rule = f"must be 'SAME', 'VALID', or {rank + 2} (before, after) pairs, one for each axis of the data"
             raise UnstrideError(Reason.PADDING, rule, argument="padding", value=self.padding)
+        pairs = pad_pairs(self.padding, rank + 2, "padding")
         kept, outer = (pairs[1:-1], (pairs[0], pairs[-1])) if self.channels_last else (pairs[2:], pairs[:2])
         if outer != ((0, 0), (0, 0)):
             rule = "must be (0, 0) for the batch and the channels"
@@ -186,7 +186,6 @@ class Transposed(TensorFlowForm):
     output_shape_: tuple[int, ...]
 
     def check(self) -> None:
-        super().check()
         shape = self.output_shape_
         if not isinstance(shape, tuple) or len(shape) not in self._lengths():
             rule = (
@@ -196,6 +195,7 @@ class Transposed(TensorFlowForm):
         for index, entry in enumerate(shape):
             batch = index == 0 and len(shape) != self.rank
             integer(entry, "output_shape", Reason.OUTPUT_SHAPE, least=-1 if batch else 0)
+        super().check()
 
     def _lengths(self) -> tuple[int, ...]:
         return {None: (3, 4, 5), 1: (3,), 2: (2, 4), 3: (5,)}[self.rank]

@@ -1,8 +1,9 @@
 """LiteRT (TensorFlow Lite): the operators ``CONV_2D`` and ``TRANSPOSE_CONV``.
 
-An operator is written with its options as keywords, as the schema names them; its tensors may be left out:
-``TRANSPOSE_CONV(output_shape=[1, 8, 8, 3], padding="SAME", stride_h=2, stride_w=2)``. Data is ``NHWC``, weights are
-``(out, height, width, in)``, taps not reversed. ``TRANSPOSE_CONV`` has no dilation, no groups and no pads in numbers.
+An operator is written with its options as keywords, as the schema names them:
+``TRANSPOSE_CONV(output_shape=[1, 8, 8, 3], stride_h=2, stride_w=2)``. Its tensors may be left out; ``bias=None`` says
+that there is no bias. Data is ``NHWC``, weights are ``(out, height, width, in)``, taps not reversed.
+``TRANSPOSE_CONV`` has no dilation, no groups and no pads in numbers.
 
 Source: tensorflow/lite/schema/schema.fbs, tensorflow/lite/kernels/conv.cc and transpose_conv.cc, and LiteRT 2.3 run.
 """
@@ -22,6 +23,7 @@ from .spec import Filters, Source, Spec
 from .windows import Taps, Window, invert_same, invert_valid, pad, pad_same
 
 _RULES = ("SAME", "VALID")
+_INPUT, _FILTER, _WEIGHTS, _BIAS = map(Source, ("input", "filter", "weights", "bias"))
 
 
 class _Operator(Spec):
@@ -58,9 +60,9 @@ class CONV_2D(_Operator):
     call = "CONV_2D"
     transposed = False
 
-    input: Source | None = None
-    filter: Source | None = None
-    bias: Source | None = None
+    input: Source = _INPUT
+    filter: Source = _FILTER
+    bias: Source | None = _BIAS
     _: KW_ONLY
     padding: str = "SAME"
     stride_w: int
@@ -104,9 +106,9 @@ class TRANSPOSE_CONV(_Operator):
     transposed = True
 
     output_shape_: tuple[int, ...]
-    weights: Source | None = None
-    input: Source | None = None
-    bias: Source | None = None
+    weights: Source = _WEIGHTS
+    input: Source = _INPUT
+    bias: Source | None = _BIAS
     _: KW_ONLY
     padding: str = "SAME"
     stride_w: int
@@ -153,8 +155,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
         return
     height, width = layer.axes
     shared: dict[str, Any] = {"stride_h": height.stride, "stride_w": width.stride}
-    if layer.bias:
-        shared["bias"] = Source("bias")
+    if not layer.bias:
+        shared["bias"] = None
     for padding in _RULES:
         if layer.transposed:
             shape = (batch, *layer.output_size, layer.out_channels)
