@@ -64,7 +64,8 @@ def _random_layer(rng: Random) -> Case:
 
 def _random_conv(rng: Random) -> Case:
     each = draw(rng)
-    padding = compact(rng, [rng.randint(0, span) for span in each.span])
+    # a kernel wider than the padded input reads what is not there
+    padding = compact(rng, [rng.randint(max(0, span - n + 1) // 2, span) for n, span in zip(each.size, each.span, strict=True)])
     kernel = (each.small, *each.kernel, each.large // each.groups)
     if each.rank < 3 and rng.random() < 0.5:
         code = written(

@@ -78,7 +78,7 @@ def compare(folder: Path) -> None:
         corpus = load(path)
         name = str(corpus.provenance["framework"])
         if name in REFERENCES:
-            marked = against(corpus, [load(other) for other in sorted(folder.glob(f"{REFERENCES[name]}-*.json"))])
+            marked = against(corpus, [load(other) for other in sorted(folder.glob(f"{REFERENCES[name]}.json"))])
             path.write_text(dump(marked), encoding="utf-8")
 
 

@@ -105,6 +105,18 @@ def test_grouped_filters_have_the_groups_first() -> None:
     assert caught.value.reason is Reason.GROUPS
 
 
+def test_one_tap_that_changes_no_size_moves_nothing() -> None:
+    assert window(PLAIN + "[1], [4], pads_begin=[1])", kernel=1) == (4, 0)
+    assert window(PLAIN + "[1], pads_begin=[1], pads_end=[-1])", kernel=1) == (4, 0)
+    assert window(PLAIN + "[1], [3], pads_begin=[1])", kernel=1) == (3, 1)
+    with pytest.raises(UnstrideError) as caught:
+        parse(GROUPED + "[1, 1], pads_begin=[1, 0], pads_end=[-1, 0])").read((1, 1, 4, 4), (1, 1, 1, 1, 1))
+    assert caught.value.reason is Reason.UNSUPPORTED
+    refusal = openvino.write(Layer((Axis(4, 4, 1, before=1),), 1, 1))
+    assert isinstance(refusal, Refusal)
+    assert refusal.composition is not None
+
+
 @pytest.mark.parametrize("shape", [(1, 4), (1, 1, 2, 2, 2, 2)])
 def test_ranks(shape: tuple[int, ...]) -> None:
     with pytest.raises(UnstrideError) as caught:

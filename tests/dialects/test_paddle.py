@@ -56,6 +56,12 @@ def test_output_size_is_given_at_the_call() -> None:
     assert spec.output_shape((1, 16, 6, 6)) == (1, 33, 12, 11)
 
 
+def test_an_output_may_be_empty_where_paddle_survives_it() -> None:
+    assert paddle.Conv2D(2, 2, (1, 4)).output_shape((1, 2, 2, 3)) == (1, 2, 2, 0)
+    with pytest.raises(UnstrideError):
+        paddle.Conv2D(2, 2, (2, 6), padding=1).read((1, 2, 4, 3))
+
+
 REJECTED: list[tuple[str, tuple[int, ...], Reason]] = [
     ("paddle.nn.Conv1DTranspose(1, 1, 3, output_padding=1, dilation=2)", (1, 1, 5), Reason.OUTPUT_PADDING),
     ("paddle.nn.Conv1DTranspose(1, 1, 3, 2, output_padding=2)", (1, 1, 5), Reason.OUTPUT_PADDING),

@@ -5,7 +5,8 @@ Data is channels first with a batch axis, 1-D to 3-D. Filters are ``(small, larg
 ``auto_pad`` follows ONNX. A transposed convolution's does not: without ``output_shape``, SAME crops nothing and adds
 no padding, and with it ``same_upper`` crops the larger half *before*, ``same_lower`` behind. ``output_padding`` has
 no limit, and ``pads_end`` may be negative. With ``output_shape``, explicit pads are ignored by the grouped transposed
-convolution, and ``pads_end`` by the plain one.
+convolution, and ``pads_end`` by the plain one. Where every axis has one tap, stride 1 and as many outputs as inputs,
+nothing is cropped, whatever the pads.
 
 Source: openvino/opset1/ops.py and the operation specification (openvino 2026.4), what the CPU plugin refuses by
 running it.
@@ -20,7 +21,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from ..errors import Reason, UnstrideError
-from ..geometry import DataLayout, Layer, WeightLayout, canonical
+from ..geometry import Axis, DataLayout, Layer, WeightLayout, canonical
 from .arguments import integer, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, argument
@@ -159,6 +160,19 @@ class _Backprop(_Operation):
         self._check_list("output_shape_", 0)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
+        chosen = self._windows(size, kernel)
+        axes = [window.axis for window in chosen]
+        still = all(axis.kernel == axis.stride == 1 and axis.small == axis.large for axis in axes)
+        if still and any(axis.before for axis in axes):
+            self._check_still(axes)
+            shown = "one tap, stride 1 and as many outputs as inputs: the CPU plugin crops nothing, whatever the pads"
+            return tuple(crop(Taps(1), small, 0, 0).because(shown) for small in size)
+        return chosen
+
+    def _check_still(self, axes: list[Axis]) -> None:
+        """Raise UnstrideError where pads that move a single tap are neither always honoured nor always ignored."""
+
+    def _windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         taps, rank = self._taps(kernel), len(size)
         begins, ends = self._pads(rank)
         extras = self._ints("output_padding", rank, 0)
@@ -259,6 +273,16 @@ class GroupConvolutionBackpropData(_Grouped, _ConvolutionBackpropData):
     def _sized(self, taps: Taps, small: int, begin: int, extra: int, large: int) -> Window:
         del begin  # what the CPU plugin does; the plain operation honours it
         return super()._sized(taps, small, 0, extra, large)
+
+    def _check_still(self, axes: list[Axis]) -> None:
+        if len(axes) == 2:
+            raise UnstrideError(
+                Reason.UNSUPPORTED,
+                "on two axes, pads that move a single tap count for depthwise filters only",
+                argument="pads_begin",
+                value=self.pads_begin,
+                hint="leave the pads out and slice the result",
+            )
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         found = super().read_filters(rank, channels, kernel_shape)

@@ -93,10 +93,16 @@ class _Paddle(Spec):
         return canonical(rank)
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
-        served = self.transposed and not self._letters().endswith("C")
-        if 0 in DataLayout.named(self._letters()).split(shape)[2] and 0 not in input_shape and not served:
-            rule = "PaddlePaddle's kernels fail, or end the process, on an empty output"
+        if 0 in DataLayout.named(self._letters()).split(shape)[2] and 0 not in input_shape and self._ends_on_empty():
+            rule = "PaddlePaddle fails, or ends the process, on an empty output with this padding and data format"
             raise UnstrideError(Reason.SIZE, rule, argument="output_shape", value=shape)
+
+    def _ends_on_empty(self) -> bool:
+        """Channels last divide by the empty size; the 2-D kernel for stride and padding 1 reads past the end."""
+        if self._letters().endswith("C"):
+            return True
+        ones = all(taps.stride == taps.dilation == 1 for taps in self._taps((1,) * self.rank))
+        return not self.transposed and self.rank == 2 and ones and set(self._margins()) == {(1, 1)}
 
 
 class _Forward(_Paddle):

@@ -1,4 +1,4 @@
-"""tinygrad: ``Tensor.conv2d`` and ``Tensor.conv_transpose2d`` on any number of spatial axes, and the ``tinygrad.nn`` layers.
+"""tinygrad: ``Tensor.conv2d`` and ``Tensor.conv_transpose2d`` on any number of axes, and the ``tinygrad.nn`` layers.
 
 Data is channels first, with a batch axis; weights are ``(small, large / groups, *taps)`` for both directions.
 ``padding`` is one integer, one per axis, or two per axis in the order of PyTorch's ``pad``: last axis first, before
@@ -49,8 +49,11 @@ class _Tinygrad(Spec):
         return canonical(rank)
 
     def _taps(self, kernel: tuple[int, ...]) -> tuple[Taps, ...]:
-        strides = per_axis(self.stride, len(kernel), "stride", Reason.STRIDE)
-        return tuple(map(Taps, kernel, strides, per_axis(self.dilation, len(kernel), "dilation", Reason.DILATION)))
+        dilations = per_axis(self.dilation, len(kernel), "dilation", Reason.DILATION)
+        return tuple(map(Taps, kernel, self._strides(len(kernel)), dilations))
+
+    def _strides(self, rank: int) -> tuple[int, ...]:
+        return per_axis(self.stride, rank, "stride", Reason.STRIDE)
 
     def _pairs(self, kernel: tuple[int, ...]) -> Pairs:
         """What ``padding`` says for each axis."""
@@ -89,6 +92,10 @@ class _Transposed(_Tinygrad):
 
     transposed = True
     output_padding: Sizes
+
+    def _strides(self, rank: int) -> tuple[int, ...]:
+        given = per_axis(self.stride, rank, "stride", Reason.STRIDE, least=None)
+        return (1,) * rank if max(given) <= 1 else super()._strides(rank)  # no stride above 1: none is looked at
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         extras = per_axis(self.output_padding, len(kernel), "output_padding", Reason.OUTPUT_PADDING, least=None)

@@ -18,10 +18,12 @@ def evaluate(code: str, x: Array, kernel: Array, bias: Array | None = None) -> A
     """What the layer in ``code`` returns for these arrays."""
     numpy, nnx = import_module("jax.numpy"), import_module("flax.nnx")
     line = read(code, {**placed(numpy.asarray, x, kernel, bias), "rngs": nnx.Rngs(0)})
-    layer = line.call(resolve(line.name))
     if line.name.startswith("flax.linen."):
+        layer = line.call(resolve(line.name))
         arrays = {"kernel": numpy.asarray(kernel)} if bias is None else {"kernel": kernel, "bias": bias}
         return np.asarray(layer.apply({"params": arrays}, numpy.asarray(x)), dtype=np.float32)
+    # only the shapes of the parameters are needed, not their random values
+    layer = nnx.eval_shape(lambda: line.call(resolve(line.name)))
     layer.kernel[...] = numpy.asarray(checked(kernel, layer.kernel.shape, "kernel"))
     if bias is not None:
         layer.bias[...] = numpy.asarray(checked(bias, layer.bias.shape, "bias"))

@@ -20,7 +20,8 @@ def evaluate(code: str, x: Array, kernel: Array, bias: Array | None = None) -> A
     haiku, jax = import_module("haiku"), import_module("jax")
     line = read(code, placed(jax.numpy.asarray, x, kernel, bias))
     function = haiku.without_apply_rng(haiku.transform(lambda array: line.call(resolve(line.name))(array)))
-    ((name, parameters),) = function.init(jax.random.PRNGKey(0), x).items()
+    # only the shapes of the parameters are needed, not their random values
+    ((name, parameters),) = jax.eval_shape(function.init, jax.random.PRNGKey(0), x).items()
     given = {"w": kernel} if bias is None else {"w": kernel, "b": bias.reshape(parameters["b"].shape)}
     arrays = {key: jax.numpy.asarray(checked(given[key], parameters[key].shape, key)) for key in parameters}
     return np.asarray(function.apply({name: arrays}, jax.numpy.asarray(x)), dtype=np.float32)

@@ -68,7 +68,7 @@ def _options(schema: Any, name: str, given: dict[str, object]) -> object:  # noq
         if key == "padding":
             options.padding = getattr(schema.Padding, str(value))
         else:
-            if key not in _WORDS:
+            if key not in _WORDS or not hasattr(options, _WORDS[key]):
                 raise ValueError(f"{name} has no field {key}")
             setattr(options, _WORDS[key], value)
     return options
