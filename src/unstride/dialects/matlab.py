@@ -79,8 +79,10 @@ class _Matlab(Spec):
             words = " or ".join(repr(word) for word in self.words)
             rule = f"must be one non-negative integer, {_VECTORS[rank]}, or {words}"
             raise UnstrideError(Reason.PADDING, rule, argument=self.margin, value=given)
-        flat = per_axis(sides, 2 * rank, self.margin, Reason.PADDING, least=0)
-        return tuple(zip(flat[::2], flat[1::2], strict=True))
+        if any(type(side) is not int or side < 0 for side in sides):
+            rule = "must hold integers of at least 0"
+            raise UnstrideError(Reason.PADDING, rule, argument=self.margin, value=given)
+        return tuple(zip(sides[::2], sides[1::2], strict=True))
 
     @property
     def bias_present(self) -> bool:

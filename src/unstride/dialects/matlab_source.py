@@ -44,7 +44,7 @@ class Token:
     @property
     def ends_value(self) -> bool:
         """Whether a value may end here, so that a quote behind it is a transpose."""
-        return self.kind != "sign" or self.text in {")", "]", "}", "'", ".'"}
+        return self.kind != "sign" or self.text in {")", "]", "}", ".'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def tokens(text: str) -> Iterator[Token]:
     before: Token | None = None
     while place < len(text):
         if text[place] == "'" and before is not None and before.ends_value and not spaced:
-            before = Token("sign", "'", place, spaced=False)
+            before = Token("transpose", "'", place, spaced=False)
         else:
             found = _TOKEN.match(text, place)
             if found is None or found.lastgroup is None or found.lastgroup == "skip":
@@ -107,7 +107,7 @@ class _Call:
             elif argument:
                 positional.append(argument)
             else:
-                raise self._error("an argument is missing", self.name)
+                raise self._error("an argument is missing", self.name, reason=Reason.SYNTAX)
         count = len(self.form.positional)
         values = [self._value(name, value) for name, value in zip(self.form.positional, positional, strict=False)]
         return f"{self.name.text}({', '.join(values + self._pairs(positional[count:]) + words)})"
@@ -120,10 +120,12 @@ class _Call:
                 open_.append(_OPENERS[token.text])
             elif token.kind == "sign" and token.text in _OPENERS.values():
                 if token.text != open_.pop():
-                    raise self._error(f"{token.text} closes nothing", token)
+                    raise self._error(f"{token.text} closes nothing", token, reason=Reason.SYNTAX)
                 if not open_:
                     return [each for each in found[1:index] if each.text != "\n" or each.kind != "sign"]
-        raise self._error("the call's parenthesis is not closed", self.name)
+            elif token.kind == "sign" and token.text in {"'", '"'}:
+                raise self._error("this text is not closed", token, reason=Reason.SYNTAX)
+        raise self._error("the call's parenthesis is not closed", self.name, reason=Reason.SYNTAX)
 
     def _pairs(self, rest: list[list[Token]]) -> list[str]:
         """``'Name',value`` pairs as keywords."""

@@ -202,7 +202,10 @@ DIALECTS: tuple[Dialect, ...] = (
         "mxnet",
         "MXNet",
         {"mx.sym": ("Convolution", "Deconvolution")},
-        {"mx.nd": "mx.sym", "mx.symbol": "mx.sym", "nd": "mx.sym", "sym": "mx.sym", "mxnet.nd": "mx.sym"},
+        dict.fromkeys(
+            ("mx.nd", "mx.ndarray", "mx.symbol", "nd", "sym", "mxnet.nd", "mxnet.ndarray", "mxnet.sym", "mxnet.symbol"),
+            "mx.sym",
+        ),
     ),
     Dialect("caffe", "Caffe", {"caffe.layers": ("Convolution", "Deconvolution")}, {"L": "caffe.layers"}, foreign=True),
     Dialect(
