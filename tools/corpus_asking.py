@@ -1,6 +1,6 @@
 """Asking one framework in a process of its own: a call that crashes it becomes its answer, and the next one goes on.
 
-    python tools/corpus_asking.py torch        reads questions as JSON lines, writes rows as JSON lines
+python tools/corpus_asking.py torch        reads questions as JSON lines, writes rows as JSON lines
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -43,7 +43,7 @@ def ask(name: str, row: Row) -> Row:
     x, kernel, bias = row.arrays()
     try:
         answer = adapter(name).evaluate(row.code, x, kernel, bias, **options)
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises is its answer
+    except Exception as error:
         return row._replace(error=f"{type(error).__name__}: {_shortened(str(error))}"[:160])
     if answer.size > LARGEST:
         return row._replace(output=answer.shape)
@@ -82,12 +82,17 @@ class Worker:
         command = [sys.executable, str(Path(__file__).resolve()), self.name]
         environment = {**SETTINGS, **os.environ}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("a worker needs its pipes")
-        self._input: TextIO = self._process.stdin
-        self._output: TextIO = self._process.stdout
+        self._input: IO[str] = self._process.stdin
+        self._output: IO[str] = self._process.stdout
 
     def answer(self, row: Row) -> Row:
         """The framework's answer to the row; where the process dies of it, the signal that killed it."""
@@ -109,7 +114,7 @@ class Worker:
         self._process.wait()
 
 
-def _serve(name: str, questions: TextIO, answers: TextIO) -> Iterator[None]:
+def _serve(name: str, questions: IO[str], answers: IO[str]) -> Iterator[None]:
     print(json.dumps(provenance(name)), file=answers, flush=True)
     for line in questions:
         row = ask(name, Row.from_json(json.loads(line)))

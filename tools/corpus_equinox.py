@@ -22,16 +22,29 @@ def systematic(rng: Random) -> list[Case]:
 
 def _transposed(each: Geometry, padding: object, extra: int) -> Case:
     code = written(
-        "equinox.nn.ConvTranspose1d", 1, 1, each.kernel[0], stride=each.stride[0], padding=unless(padding, 0),
-        output_padding=unless(extra, 0), dilation=unless(each.dilation[0], 1), key=KEY,
+        "equinox.nn.ConvTranspose1d",
+        1,
+        1,
+        each.kernel[0],
+        stride=each.stride[0],
+        padding=unless(padding, 0),
+        output_padding=unless(extra, 0),
+        dilation=unless(each.dilation[0], 1),
+        key=KEY,
     )
     return Case(code, (1, *each.size), (1, 1, *each.kernel), 1)
 
 
 def _conv(each: Geometry, padding: object) -> Case:
     code = written(
-        "equinox.nn.Conv1d", 1, 1, each.kernel[0], stride=unless(each.stride[0], 1), padding=unless(padding, 0),
-        dilation=unless(each.dilation[0], 1), key=KEY,
+        "equinox.nn.Conv1d",
+        1,
+        1,
+        each.kernel[0],
+        stride=unless(each.stride[0], 1),
+        padding=unless(padding, 0),
+        dilation=unless(each.dilation[0], 1),
+        key=KEY,
     )
     return Case(code, (1, *each.size), (1, 1, *each.kernel), 1)
 
@@ -52,13 +65,23 @@ def _random_transposed(rng: Random) -> Case:
     each = draw(rng)
     bias = rng.random() < 0.7
     extra = compact(rng, [rng.randrange(stride) for stride in each.stride])
-    name, first = f"equinox.nn.ConvTranspose{each.rank}d", ()
+    first: tuple[int, ...] = ()
+    name = f"equinox.nn.ConvTranspose{each.rank}d"
     if rng.random() < 0.2:
         name, first = "equinox.nn.ConvTranspose", (each.rank,)
     code = written(
-        name, *first, each.small, each.large, compact(rng, each.kernel), stride=unless(compact(rng, each.stride), 1),
-        padding=unless(_padding(rng, each, ("SAME", "VALID", "SAME_LOWER")), 0), output_padding=unless(extra, 0),
-        dilation=unless(compact(rng, each.dilation), 1), groups=unless(each.groups, 1), use_bias=unless(bias, True), key=KEY,
+        name,
+        *first,
+        each.small,
+        each.large,
+        compact(rng, each.kernel),
+        stride=unless(compact(rng, each.stride), 1),
+        padding=unless(_padding(rng, each, ("SAME", "VALID", "SAME_LOWER")), 0),
+        output_padding=unless(extra, 0),
+        dilation=unless(compact(rng, each.dilation), 1),
+        groups=unless(each.groups, 1),
+        use_bias=unless(bias, default=True),
+        key=KEY,
     )
     kernel = (each.large, each.small // each.groups, *each.kernel)
     return Case(code, (each.small, *each.size), kernel, each.large if bias else 0)
@@ -67,9 +90,15 @@ def _random_transposed(rng: Random) -> Case:
 def _random_conv(rng: Random) -> Case:
     each = draw(rng)
     code = written(
-        f"equinox.nn.Conv{each.rank}d", each.large, each.small, compact(rng, each.kernel),
-        stride=unless(compact(rng, each.stride), 1), padding=unless(_padding(rng, each, ("SAME", "VALID")), 0),
-        dilation=unless(compact(rng, each.dilation), 1), groups=unless(each.groups, 1), key=KEY,
+        f"equinox.nn.Conv{each.rank}d",
+        each.large,
+        each.small,
+        compact(rng, each.kernel),
+        stride=unless(compact(rng, each.stride), 1),
+        padding=unless(_padding(rng, each, ("SAME", "VALID")), 0),
+        dilation=unless(compact(rng, each.dilation), 1),
+        groups=unless(each.groups, 1),
+        key=KEY,
     )
     return Case(code, (each.large, *each.size), (each.small, each.large // each.groups, *each.kernel), each.small)
 
@@ -78,16 +107,44 @@ def telling() -> list[Case]:
     """Refusals, positions of arguments, corner sizes."""
     plane, taps = (2, 3, 3), (3, 2, 3, 3)
     arguments = (
-        "3", "3, 2", "3, 2, 1", "3, 2, 1, 1", "3, 2, 0, 'SAME'", "3, 2, 2", "0", "3, 0", "3, -1", "(3, 3), (2, 2)", "(3,)",
-        "3, padding='same'", "3, padding='FULL'", "3, padding=-1", "3, padding=(1, 0)", "3, padding=((1, 0), (0, 1))",
-        "3, padding=((1, 0),)", "3, 2, output_padding=-1", "3, groups=2", "3, groups=0", "3, dilation=0", "3, dilation=(2, 1)",
-        "3, 1, output_padding=1, dilation=2", "3, strides=2", "3, 2, padding='SAME', output_padding=1",
-        "3, padding_mode='REFLECT'", "3, padding_mode='nowhere'", "3, 2, (1, 0), (1, 1)",
+        "3",
+        "3, 2",
+        "3, 2, 1",
+        "3, 2, 1, 1",
+        "3, 2, 0, 'SAME'",
+        "3, 2, 2",
+        "0",
+        "3, 0",
+        "3, -1",
+        "(3, 3), (2, 2)",
+        "(3,)",
+        "3, padding='same'",
+        "3, padding='FULL'",
+        "3, padding=-1",
+        "3, padding=(1, 0)",
+        "3, padding=((1, 0), (0, 1))",
+        "3, padding=((1, 0),)",
+        "3, 2, output_padding=-1",
+        "3, groups=2",
+        "3, groups=0",
+        "3, dilation=0",
+        "3, dilation=(2, 1)",
+        "3, 1, output_padding=1, dilation=2",
+        "3, strides=2",
+        "3, 2, padding='SAME', output_padding=1",
+        "3, padding_mode='REFLECT'",
+        "3, padding_mode='nowhere'",
+        "3, 2, (1, 0), (1, 1)",
     )
     rows = [Case(f"equinox.nn.ConvTranspose2d(2, 3, {each}, key=key)", plane, taps, 3) for each in arguments]
-    rows += [Case(f"equinox.nn.Conv2d(2, 3, {each}, key=key)", plane, taps, 3) for each in arguments if "output_" not in each and "REFLECT" not in each]
     rows += [
-        Case(f"equinox.nn.ConvTranspose(2, 2, 3, {each}, key=key)", plane, taps, 3) for each in ("3, 2, 1", "3, 2, 1, 1", "3")
+        Case(f"equinox.nn.Conv2d(2, 3, {each}, key=key)", plane, taps, 3)
+        for each in arguments
+        if "output_" not in each and "REFLECT" not in each
+    ]
+    rows += [
+        Case(f"equinox.nn.ConvTranspose(2, 2, 3, {each}, key=key)", plane, taps, 3)
+        for each in ("3, 2, 1", "3, 2, 1, 1", "3")
     ]
     rows += [
         Case(f"equinox.nn.{name}(2, 3, 3, key=key)", shape, taps, 3)

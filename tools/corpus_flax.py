@@ -23,15 +23,24 @@ def systematic(rng: Random) -> list[Case]:
 
 def _linen(each: Geometry, padding: object, flag: object) -> Case:
     code = written(
-        "flax.linen.ConvTranspose", 1, each.kernel, strides=each.stride, padding=unless(padding, "SAME"),
-        kernel_dilation=unless(each.dilation, (1,)), transpose_kernel=flag,
+        "flax.linen.ConvTranspose",
+        1,
+        each.kernel,
+        strides=each.stride,
+        padding=unless(padding, "SAME"),
+        kernel_dilation=unless(each.dilation, (1,)),
+        transpose_kernel=flag,
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1)
 
 
 def _conv(each: Geometry, padding: object) -> Case:
     code = written(
-        "flax.linen.Conv", 1, each.kernel, strides=each.stride, padding=unless(padding, "SAME"),
+        "flax.linen.Conv",
+        1,
+        each.kernel,
+        strides=each.stride,
+        padding=unless(padding, "SAME"),
         kernel_dilation=unless(each.dilation, (1,)),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1)
@@ -56,8 +65,8 @@ def _random_transposed(rng: Random) -> Case:
         "strides": each.stride if each.strided else None,
         "padding": unless(padding, "SAME"),
         "kernel_dilation": unless(compact(rng, each.dilation), 1) if each.dilated else None,
-        "use_bias": unless(bias, True),
-        "transpose_kernel": unless(swap, False),
+        "use_bias": unless(bias, default=True),
+        "transpose_kernel": unless(swap, default=False),
     }
     if rng.random() < 0.5:
         code = written("flax.linen.ConvTranspose", each.large, each.kernel, **shared)
@@ -87,10 +96,25 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 3, 3, 2), (3, 3, 2, 3)
     arguments = (
-        "(3, 3)", "(3, 3), (2, 2)", "3", "[3, 3], [2, 2]", "(3, 3), 2", "(3, 3), strides=2", "(3, 3), strides=(0, 1)",
-        "(3, 3), strides=(-1, 1)", "(3, 3), strides=(2,)", "(3, 3), padding='same'", "(3, 3), padding='FULL'",
-        "(3, 3), padding=1", "(3, 3), padding=(1, 1)", "(3, 3), padding=((1, 1),)", "(3, 3), padding=-1",
-        "(3, 3), kernel_dilation=2", "(3, 3), kernel_dilation=0", "(3, 3), stride=2", "(3, 3), padding=[1, (0, 2)]",
+        "(3, 3)",
+        "(3, 3), (2, 2)",
+        "3",
+        "[3, 3], [2, 2]",
+        "(3, 3), 2",
+        "(3, 3), strides=2",
+        "(3, 3), strides=(0, 1)",
+        "(3, 3), strides=(-1, 1)",
+        "(3, 3), strides=(2,)",
+        "(3, 3), padding='same'",
+        "(3, 3), padding='FULL'",
+        "(3, 3), padding=1",
+        "(3, 3), padding=(1, 1)",
+        "(3, 3), padding=((1, 1),)",
+        "(3, 3), padding=-1",
+        "(3, 3), kernel_dilation=2",
+        "(3, 3), kernel_dilation=0",
+        "(3, 3), stride=2",
+        "(3, 3), padding=[1, (0, 2)]",
         "(3, 3), strides=(2, 2), kernel_dilation=(2, 1)",
     )
     rows = [Case(f"flax.linen.ConvTranspose(3, {each})", plane, taps, 3) for each in arguments]
@@ -105,7 +129,9 @@ def telling() -> list[Case]:
         Case(f"flax.linen.Conv(4, (3, 3), feature_group_count={groups})", (1, 3, 3, 4), (3, 3, 4 // width, 4), 4)
         for groups, width in ((2, 2), (4, 4), (3, 1), (0, 1))
     ]
-    rows += [Case("flax.linen.Conv(3, (3, 3), padding='VALID')", shape, taps, 3) for shape in ((1, 2, 2, 2), (1, 3, 2, 2))]
+    rows += [
+        Case("flax.linen.Conv(3, (3, 3), padding='VALID')", shape, taps, 3) for shape in ((1, 2, 2, 2), (1, 3, 2, 2))
+    ]
     return rows
 
 

@@ -22,7 +22,11 @@ def systematic(rng: Random) -> list[Case]:
 
 def _transposed(each: Geometry, padding: object, size: int | None) -> Case:
     code = written(
-        "haiku.Conv1DTranspose", 1, each.kernel[0], stride=each.stride[0], output_shape=size,
+        "haiku.Conv1DTranspose",
+        1,
+        each.kernel[0],
+        stride=each.stride[0],
+        output_shape=size,
         padding=unless(padding, "SAME"),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1)
@@ -48,12 +52,19 @@ def _random_transposed(rng: Random) -> Case:
     padding: object = rng.choice(("SAME", "SAME", "VALID", pairs))
     size = None
     if isinstance(padding, str) and rng.random() < 0.4:
-        least = each.full if padding == "VALID" else [(n - 1) * s + 1 for n, s in zip(each.size, each.stride, strict=True)]
+        least = (
+            each.full if padding == "VALID" else [(n - 1) * s + 1 for n, s in zip(each.size, each.stride, strict=True)]
+        )
         size = compact(rng, [extent + rng.randrange(s) for extent, s in zip(least, each.stride, strict=True)])
     code = written(
-        f"haiku.Conv{each.rank}DTranspose", each.large, compact(rng, each.kernel),
-        stride=unless(compact(rng, each.stride), 1), output_shape=size, padding=unless(padding, "SAME"),
-        with_bias=unless(bias, True), data_format=FORMATS[each.rank - 1] if first else None,
+        f"haiku.Conv{each.rank}DTranspose",
+        each.large,
+        compact(rng, each.kernel),
+        stride=unless(compact(rng, each.stride), 1),
+        output_shape=size,
+        padding=unless(padding, "SAME"),
+        with_bias=unless(bias, default=True),
+        data_format=FORMATS[each.rank - 1] if first else None,
     )
     shape = each.first(each.small) if first else each.last(each.small)
     return Case(code, shape, (*each.kernel, each.large, each.small), each.large if bias else 0)
@@ -63,8 +74,12 @@ def _random_conv(rng: Random) -> Case:
     each = draw(rng, groups=False)
     padding = rng.choice(("SAME", "VALID", [(rng.randint(0, span), rng.randint(0, span)) for span in each.span]))
     code = written(
-        f"haiku.Conv{each.rank}D", each.small, compact(rng, each.kernel), stride=unless(compact(rng, each.stride), 1),
-        rate=unless(compact(rng, each.dilation), 1), padding=unless(padding, "SAME"),
+        f"haiku.Conv{each.rank}D",
+        each.small,
+        compact(rng, each.kernel),
+        stride=unless(compact(rng, each.stride), 1),
+        rate=unless(compact(rng, each.dilation), 1),
+        padding=unless(padding, "SAME"),
     )
     return Case(code, each.last(each.large), (*each.kernel, each.large, each.small), each.small)
 
@@ -73,14 +88,41 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
     arguments = (
-        "3, 2", "(3, 3), (2, 2)", "(3,)", "3, stride=0", "3, stride=-1", "3, stride=(2, 2, 2)", "3, padding='same'",
-        "3, padding='FULL'", "3, padding=1", "3, padding=(1, 1)", "3, padding=[(1, 1)]", "3, 2, 5", "3, 2, (6, 5)",
-        "3, 2, 7", "3, 2, 6, 'VALID'", "3, 2, 7, 'VALID'", "3, 2, [(1, 1), (1, 1)]", "3, rate=2", "0", "3, 2, (1, 6, 6, 3)",
-        "3, 2, output_shape=4", "3, data_format='NWC'", "3, strides=2",
+        "3, 2",
+        "(3, 3), (2, 2)",
+        "(3,)",
+        "3, stride=0",
+        "3, stride=-1",
+        "3, stride=(2, 2, 2)",
+        "3, padding='same'",
+        "3, padding='FULL'",
+        "3, padding=1",
+        "3, padding=(1, 1)",
+        "3, padding=[(1, 1)]",
+        "3, 2, 5",
+        "3, 2, (6, 5)",
+        "3, 2, 7",
+        "3, 2, 6, 'VALID'",
+        "3, 2, 7, 'VALID'",
+        "3, 2, [(1, 1), (1, 1)]",
+        "3, rate=2",
+        "0",
+        "3, 2, (1, 6, 6, 3)",
+        "3, 2, output_shape=4",
+        "3, data_format='NWC'",
+        "3, strides=2",
     )
     rows = [Case(f"haiku.Conv2DTranspose(3, {each})", plane, taps, 3) for each in arguments]
-    conv = ("3, rate=0", "3, 2, 2", "3, stride=0", "3, padding='FULL'", "3, padding='VALID'", "3, 2, 1, [(1, 0), (0, 1)]",
-            "(3, 2, 2)", "3, padding=(1, 1)")
+    conv = (
+        "3, rate=0",
+        "3, 2, 2",
+        "3, stride=0",
+        "3, padding='FULL'",
+        "3, padding='VALID'",
+        "3, 2, 1, [(1, 0), (0, 1)]",
+        "(3, 2, 2)",
+        "3, padding=(1, 1)",
+    )
     rows += [Case(f"haiku.Conv2D(3, {each})", plane, (3, 3, 2, 3), 3) for each in conv]
     rows += [
         Case("haiku.Conv2DTranspose(3, 3, 2)", shape, taps, 3)

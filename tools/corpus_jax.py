@@ -25,16 +25,29 @@ def systematic(rng: Random) -> list[Case]:
 
 def _transpose(each: Geometry, padding: object, **flags: bool | None) -> Case:
     code = written(
-        "jax.lax.conv_transpose", X, W, each.stride, padding, rhs_dilation=unless(each.dilation, (1,)),
+        "jax.lax.conv_transpose",
+        X,
+        W,
+        each.stride,
+        padding,
+        rhs_dilation=unless(each.dilation, (1,)),
         **flags,
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1))
 
 
-def _general(each: Geometry, padding: object, dilation: tuple[int, ...], strides: tuple[int, ...] | None = None) -> Case:
+def _general(
+    each: Geometry, padding: object, dilation: tuple[int, ...], strides: tuple[int, ...] | None = None
+) -> Case:
     code = written(
-        "jax.lax.conv_general_dilated", X, W, strides or each.stride, padding, lhs_dilation=unless(dilation, (1,)),
-        rhs_dilation=unless(each.dilation, (1,)), dimension_numbers=("NWC", "WIO", "NWC"),
+        "jax.lax.conv_general_dilated",
+        X,
+        W,
+        strides or each.stride,
+        padding,
+        lhs_dilation=unless(dilation, (1,)),
+        rhs_dilation=unless(each.dilation, (1,)),
+        dimension_numbers=("NWC", "WIO", "NWC"),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1))
 
@@ -52,7 +65,9 @@ NUMBERS = (
 )
 
 
-def arranged(letters: str, sizes: tuple[int, ...], *, batch: int = 0, channels: int = 0, out: int = 0) -> tuple[int, ...]:
+def arranged(
+    letters: str, sizes: tuple[int, ...], *, batch: int = 0, channels: int = 0, out: int = 0
+) -> tuple[int, ...]:
     """The shape that a layout's letters give, spatial letters in the order they stand in.
 
     In data C is ``channels``; in a kernel O is ``out`` and I is ``channels``.
@@ -74,8 +89,14 @@ def _random_transpose(rng: Random) -> Case:
     if isinstance(padding, list) and consistent:
         padding = tuple(padding)
     code = written(
-        "jax.lax.conv_transpose", X, W, each.stride, padding,
-        rhs_dilation=each.dilation if each.dilated else None, dimension_numbers=numbers, transpose_kernel=swap,
+        "jax.lax.conv_transpose",
+        X,
+        W,
+        each.stride,
+        padding,
+        rhs_dilation=each.dilation if each.dilated else None,
+        dimension_numbers=numbers,
+        transpose_kernel=swap,
         use_consistent_padding=consistent,
     )
     data, weights, _ = numbers or NUMBERS[each.rank - 1][0]
@@ -93,9 +114,15 @@ def _random_general(rng: Random) -> Case:
         padding = rng.choice(("SAME", "VALID", "SAME_LOWER"))
     unit = (1,) * each.rank
     code = written(
-        "jax.lax.conv_general_dilated", X, W, unit if adjoint else each.stride, padding,
-        lhs_dilation=each.stride if adjoint else None, rhs_dilation=each.dilation if each.dilated else None,
-        dimension_numbers=numbers, feature_group_count=unless(each.groups, 1),
+        "jax.lax.conv_general_dilated",
+        X,
+        W,
+        unit if adjoint else each.stride,
+        padding,
+        lhs_dilation=each.stride if adjoint else None,
+        rhs_dilation=each.dilation if each.dilated else None,
+        dimension_numbers=numbers,
+        feature_group_count=unless(each.groups, 1),
     )
     data, weights, _ = numbers
     kernel = arranged(weights, each.kernel, channels=each.small // each.groups, out=each.large)
@@ -106,31 +133,64 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 3, 3, 2), (3, 3, 2, 3)
     transposed = (
-        "(2, 2), 'SAME'", "(2, 2), 'VALID'", "(2, 2), 'same'", "(2, 2), 'SAME_LOWER'", "(2,), 'SAME'", "(0, 2), 'SAME'",
-        "(-1, 2), 'SAME'", "2, 'SAME'", "(2, 2), 1", "(2, 2), [(1, 1)]", "(2, 2), [(0, 0), (0, 0)]", "(2, 2)",
-        "(2, 2), [(1, 1), (1, 1)], use_consistent_padding=True", "(2, 2), ((1, 1), (1, 1)), use_consistent_padding=True",
-        "(2, 2), 'SAME', rhs_dilation=(0, 1)", "(2, 2), 'SAME', rhs_dilation=(2, 1)", "(2, 2), 'SAME', (2, 2)",
-        "(2, 2), 'SAME', groups=2", "(2, 2), 'SAME', transpose_kernel=True", "(2, 2), [(-1, 0), (0, -1)]",
-        "(2, 2), [(-9, 0), (0, 0)]", "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NCHW')",
-        "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWOI', 'NHWC')", "(2, 2), 'SAME', dimension_numbers=('NHC', 'HIO', 'NHC')",
-        "strides=(2, 1), padding='VALID'", "[2, 2], 'SAME'",
+        "(2, 2), 'SAME'",
+        "(2, 2), 'VALID'",
+        "(2, 2), 'same'",
+        "(2, 2), 'SAME_LOWER'",
+        "(2,), 'SAME'",
+        "(0, 2), 'SAME'",
+        "(-1, 2), 'SAME'",
+        "2, 'SAME'",
+        "(2, 2), 1",
+        "(2, 2), [(1, 1)]",
+        "(2, 2), [(0, 0), (0, 0)]",
+        "(2, 2)",
+        "(2, 2), [(1, 1), (1, 1)], use_consistent_padding=True",
+        "(2, 2), ((1, 1), (1, 1)), use_consistent_padding=True",
+        "(2, 2), 'SAME', rhs_dilation=(0, 1)",
+        "(2, 2), 'SAME', rhs_dilation=(2, 1)",
+        "(2, 2), 'SAME', (2, 2)",
+        "(2, 2), 'SAME', groups=2",
+        "(2, 2), 'SAME', transpose_kernel=True",
+        "(2, 2), [(-1, 0), (0, -1)]",
+        "(2, 2), [(-9, 0), (0, 0)]",
+        "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NCHW')",
+        "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWOI', 'NHWC')",
+        "(2, 2), 'SAME', dimension_numbers=('NHC', 'HIO', 'NHC')",
+        "strides=(2, 1), padding='VALID'",
+        "[2, 2], 'SAME'",
     )
     rows = [Case(f"jax.lax.conv_transpose(x, w, {each})", plane, taps) for each in transposed]
     numbers = "dimension_numbers=('NHWC', 'HWIO', 'NHWC')"
     general = (
-        f"(1, 1), 'SAME', {numbers}", f"(2, 1), 'SAME_LOWER', {numbers}", f"(1, 1), 'FULL', {numbers}",
-        f"(1, 1), 'SAME', lhs_dilation=(2, 2), {numbers}", f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(2, 2), {numbers}",
-        f"(0, 1), 'SAME', {numbers}", f"(1,), 'SAME', {numbers}", f"(1, 1), [(1, 1)], {numbers}",
-        f"(1, 1), [(-9, 0), (0, 0)], {numbers}", f"(1, 1), 'SAME', {numbers}, feature_group_count=2",
-        f"(1, 1), 'SAME', {numbers}, feature_group_count=0", "(1, 1), 'SAME'",
-        f"(1, 1), [(1, 1), (1, 1)], (2, 2), (1, 2), {numbers}", f"window_strides=(1, 2), padding='VALID', {numbers}",
+        f"(1, 1), 'SAME', {numbers}",
+        f"(2, 1), 'SAME_LOWER', {numbers}",
+        f"(1, 1), 'FULL', {numbers}",
+        f"(1, 1), 'SAME', lhs_dilation=(2, 2), {numbers}",
+        f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(2, 2), {numbers}",
+        f"(0, 1), 'SAME', {numbers}",
+        f"(1,), 'SAME', {numbers}",
+        f"(1, 1), [(1, 1)], {numbers}",
+        f"(1, 1), [(-9, 0), (0, 0)], {numbers}",
+        f"(1, 1), 'SAME', {numbers}, feature_group_count=2",
+        f"(1, 1), 'SAME', {numbers}, feature_group_count=0",
+        "(1, 1), 'SAME'",
+        f"(1, 1), [(1, 1), (1, 1)], (2, 2), (1, 2), {numbers}",
+        f"window_strides=(1, 2), padding='VALID', {numbers}",
         f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(0, 2), {numbers}",
     )
     rows += [Case(f"jax.lax.conv_general_dilated(x, w, {each})", plane, taps) for each in general]
     rows += [
         Case("jax.lax.conv_transpose(x, w, (2, 2), 'SAME')", shape, kernel)
-        for shape, kernel in (((1, 3, 3, 3), taps), ((3, 3, 2), taps), ((1, 3, 2), (3, 2, 3)), ((0, 3, 3, 2), taps),
-                              ((1, 0, 3, 2), taps), ((1, 1, 1, 2), taps), (plane, (3, 3, 2)))
+        for shape, kernel in (
+            ((1, 3, 3, 3), taps),
+            ((3, 3, 2), taps),
+            ((1, 3, 2), (3, 2, 3)),
+            ((0, 3, 3, 2), taps),
+            ((1, 0, 3, 2), taps),
+            ((1, 1, 1, 2), taps),
+            (plane, (3, 3, 2)),
+        )
     ]
     rows += [
         Case(f"jax.lax.conv_general_dilated(x, w, (1, 1), 'VALID', {numbers})", shape, taps)

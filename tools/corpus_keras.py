@@ -28,15 +28,25 @@ def systematic(rng: Random) -> list[Case]:
 
 def _layer(each: Geometry, padding: str, extra: int | None) -> Case:
     code = written(
-        f"{LAYERS}.Conv1DTranspose", 1, each.kernel[0], strides=unless(each.stride[0], 1),
-        padding=unless(padding, "valid"), output_padding=extra, dilation_rate=unless(each.dilation[0], 1),
+        f"{LAYERS}.Conv1DTranspose",
+        1,
+        each.kernel[0],
+        strides=unless(each.stride[0], 1),
+        padding=unless(padding, "valid"),
+        output_padding=extra,
+        dilation_rate=unless(each.dilation[0], 1),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1)
 
 
 def _operation(each: Geometry, padding: str, extra: int | None) -> Case:
     code = written(
-        "keras.ops.conv_transpose", X, KERNEL, strides=each.stride[0], padding=padding, output_padding=extra,
+        "keras.ops.conv_transpose",
+        X,
+        KERNEL,
+        strides=each.stride[0],
+        padding=padding,
+        output_padding=extra,
         dilation_rate=unless(each.dilation[0], 1),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1))
@@ -80,10 +90,15 @@ def random_layer(rng: Random, *, both: bool = False) -> Case:
     data_format, shape = _placed(rng, each, each.small)
     bias = rng.random() < 0.8
     code = written(
-        f"{LAYERS}.Conv{each.rank}DTranspose", each.large, compact(rng, each.kernel),
-        strides=unless(compact(rng, each.stride), 1), padding=rng.choice(("same", "valid", None)),
-        output_padding=_extra(rng, each), data_format=data_format, dilation_rate=unless(compact(rng, each.dilation), 1),
-        use_bias=unless(bias, True),
+        f"{LAYERS}.Conv{each.rank}DTranspose",
+        each.large,
+        compact(rng, each.kernel),
+        strides=unless(compact(rng, each.stride), 1),
+        padding=rng.choice(("same", "valid", None)),
+        output_padding=_extra(rng, each),
+        data_format=data_format,
+        dilation_rate=unless(compact(rng, each.dilation), 1),
+        use_bias=unless(bias, default=True),
     )
     return Case(code, shape, (*each.kernel, each.large, each.small), each.large if bias else 0)
 
@@ -96,8 +111,14 @@ def _random_operation(rng: Random) -> Case:
     each = draw(rng, groups=False)
     data_format, shape = _placed(rng, each, each.small)
     code = written(
-        "keras.ops.conv_transpose", X, KERNEL, strides=compact(rng, each.stride), padding=rng.choice(("same", "valid")),
-        output_padding=_extra(rng, each), data_format=data_format, dilation_rate=unless(compact(rng, each.dilation), 1),
+        "keras.ops.conv_transpose",
+        X,
+        KERNEL,
+        strides=compact(rng, each.stride),
+        padding=rng.choice(("same", "valid")),
+        output_padding=_extra(rng, each),
+        data_format=data_format,
+        dilation_rate=unless(compact(rng, each.dilation), 1),
     )
     return Case(code, shape, (*each.kernel, each.large, each.small))
 
@@ -107,9 +128,14 @@ def random_conv(rng: Random) -> Case:
     each = draw(rng, both=False)
     data_format, shape = _placed(rng, each, each.large)
     code = written(
-        f"{LAYERS}.Conv{each.rank}D", each.small, compact(rng, each.kernel),
-        strides=unless(compact(rng, each.stride), 1), padding=rng.choice(("same", "valid")), data_format=data_format,
-        dilation_rate=unless(compact(rng, each.dilation), 1), groups=unless(each.groups, 1),
+        f"{LAYERS}.Conv{each.rank}D",
+        each.small,
+        compact(rng, each.kernel),
+        strides=unless(compact(rng, each.stride), 1),
+        padding=rng.choice(("same", "valid")),
+        data_format=data_format,
+        dilation_rate=unless(compact(rng, each.dilation), 1),
+        groups=unless(each.groups, 1),
     )
     return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), each.small, each.narrow)
 
@@ -120,7 +146,12 @@ def _random_conv(rng: Random) -> Case:
     each = draw(rng, both=False)
     data_format, shape = _placed(rng, each, each.large)
     code = written(
-        "keras.ops.conv", X, KERNEL, compact(rng, each.stride), rng.choice(("same", "valid")), data_format=data_format,
+        "keras.ops.conv",
+        X,
+        KERNEL,
+        compact(rng, each.stride),
+        rng.choice(("same", "valid")),
+        data_format=data_format,
         dilation_rate=compact(rng, each.dilation),
     )
     return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), unsafe=each.narrow)
@@ -131,11 +162,29 @@ def shared() -> list[Case]:
     transposed, conv = f"{LAYERS}.Conv2DTranspose", f"{LAYERS}.Conv2D"
     plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
     arguments = (
-        "3, 0", "3, -1", "0, 3", "-1, 3", "3, (3, 3, 3)", "3, (3,)", "3, 3, strides=0", "3, 3, strides=-2",
-        "3, 3, strides=(2, 2, 2)", "3, 3, padding='full'", "3, 3, padding='causal'", "3, 3, padding=1",
-        "3, 3, padding='VALID'", "3, 3, dilation_rate=0", "3, 3, strides=2, dilation_rate=2", "3, 3, data_format='NHWC'",
-        "3, 3, stride=2", "3", "3, 3, dilation_rate=(2, 1)", "3, 3, (2, 1), 'same'", "filters=3, kernel_size=3",
-        "3, [3, 3], strides=[2, 1]", "3, 3, strides=2.5",
+        "3, 0",
+        "3, -1",
+        "0, 3",
+        "-1, 3",
+        "3, (3, 3, 3)",
+        "3, (3,)",
+        "3, 3, strides=0",
+        "3, 3, strides=-2",
+        "3, 3, strides=(2, 2, 2)",
+        "3, 3, padding='full'",
+        "3, 3, padding='causal'",
+        "3, 3, padding=1",
+        "3, 3, padding='VALID'",
+        "3, 3, dilation_rate=0",
+        "3, 3, strides=2, dilation_rate=2",
+        "3, 3, data_format='NHWC'",
+        "3, 3, stride=2",
+        "3",
+        "3, 3, dilation_rate=(2, 1)",
+        "3, 3, (2, 1), 'same'",
+        "filters=3, kernel_size=3",
+        "3, [3, 3], strides=[2, 1]",
+        "3, 3, strides=2.5",
     )
     extras = ("0", "1", "2", "-1", "(1, 0)", "(0, 1)", "(2, 1)", "'same'", "None", "(1,)")
     rows = [Case(f"{transposed}({each})", plane, taps, 3) for each in arguments]
@@ -151,8 +200,10 @@ def shared() -> list[Case]:
         for shape in ((3, 3, 2), (1, 3, 3), (1, 1, 1, 2), (0, 3, 3, 2), (2, 1, 3, 2), (1, 3, 1, 3, 2))
     ]
     rows += [Case(f"{conv}(3, 3)", shape, (3, 3, 2, 3), 3, unsafe=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
-    rows += [Case(f"{transposed}(3, 2, strides=2, padding='same', output_padding={op})", plane, (2, 2, 3, 2), 3)
-             for op in (0, 1)]
+    rows += [
+        Case(f"{transposed}(3, 2, strides=2, padding='same', output_padding={op})", plane, (2, 2, 3, 2), 3)
+        for op in (0, 1)
+    ]
     seed = (1, 2, 2, 1), (3, 3, 1, 1)
     rows += [
         Case(f"{transposed}(1, 3, strides=2, padding='same', use_bias=False)", *seed),
@@ -179,20 +230,42 @@ def telling() -> list[Case]:
     rows = [
         Case(f"{operation}{each})", (1, 3, 3, 2), (3, 3, 3, 2))
         for each in (
-            "2", "2, 'same'", "(2, 1), 'valid', 1", "2, 'same', (1, 0)", "2, 'SAME'", "2, 'full'", "0", "strides=(2,)",
-            "strides=2, dilation_rate=2", "strides=2, padding='same', output_padding=2",
-            "strides=2, padding='valid', output_padding=5", "strides=2, data_format='channels_first'", "stride=2",
+            "2",
+            "2, 'same'",
+            "(2, 1), 'valid', 1",
+            "2, 'same', (1, 0)",
+            "2, 'SAME'",
+            "2, 'full'",
+            "0",
+            "strides=(2,)",
+            "strides=2, dilation_rate=2",
+            "strides=2, padding='same', output_padding=2",
+            "strides=2, padding='valid', output_padding=5",
+            "strides=2, data_format='channels_first'",
+            "stride=2",
             "strides=2, padding='same', output_padding=-1",
         )
     ]
     rows += [
         Case("keras.ops.conv_transpose(x, kernel, strides=2)", shape, kernel)
-        for shape, kernel in (((1, 3, 2), (3, 3, 2)), ((1, 3, 3, 2), (3, 3, 2)), ((1, 3, 3, 2), (3, 3, 2, 3)), ((3, 2), (3, 2)))
+        for shape, kernel in (
+            ((1, 3, 2), (3, 3, 2)),
+            ((1, 3, 3, 2), (3, 3, 2)),
+            ((1, 3, 3, 2), (3, 3, 2, 3)),
+            ((3, 2), (3, 2)),
+        )
     ]
     rows += [
         Case(f"keras.ops.conv(x, kernel, {each})", (1, 4, 4, 4), (3, 3, 2, 4))
-        for each in ("1", "2, 'same'", "(2, 1), padding='valid'", "1, 'full'", "0", "1, dilation_rate=2",
-                     "data_format='channels_first'")
+        for each in (
+            "1",
+            "2, 'same'",
+            "(2, 1), padding='valid'",
+            "1, 'full'",
+            "0",
+            "1, dilation_rate=2",
+            "data_format='channels_first'",
+        )
     ]
     rows += [
         Case(f"{LAYERS}.Conv2D({each})", (1, 4, 4, 4), (3, 3, 2, 4), 4)

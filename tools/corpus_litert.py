@@ -23,7 +23,10 @@ def systematic(rng: Random) -> list[Case]:
 
 def _transposed(each: Geometry, padding: str, size: list[int], bias: int = 0) -> Case:
     code = written(
-        "TRANSPOSE_CONV", output_shape=[each.batch, *size, each.large], padding=padding, stride_h=each.stride[0],
+        "TRANSPOSE_CONV",
+        output_shape=[each.batch, *size, each.large],
+        padding=padding,
+        stride_h=each.stride[0],
         stride_w=each.stride[1],
     )
     return Case(code, each.last(each.small), (each.large, *each.kernel, each.small), bias)
@@ -31,8 +34,12 @@ def _transposed(each: Geometry, padding: str, size: list[int], bias: int = 0) ->
 
 def _conv(each: Geometry, padding: str) -> Case:
     code = written(
-        "CONV_2D", padding=padding, stride_h=each.stride[0], stride_w=each.stride[1],
-        dilation_h_factor=unless(each.dilation[0], 1), dilation_w_factor=unless(each.dilation[1], 1),
+        "CONV_2D",
+        padding=padding,
+        stride_h=each.stride[0],
+        stride_w=each.stride[1],
+        dilation_h_factor=unless(each.dilation[0], 1),
+        dilation_w_factor=unless(each.dilation[1], 1),
     )
     return Case(code, each.last(each.large), (each.small, *each.kernel, each.large), each.small)
 
@@ -55,11 +62,16 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
     arguments = (
-        "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=2, stride_w=2", "output_shape=[1, 6, 6, 2], padding='SAME', stride_h=2, stride_w=2",
-        "output_shape=[2, 6, 6, 3], padding='SAME', stride_h=2, stride_w=2", "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=0, stride_w=2",
-        "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=-1, stride_w=2", "output_shape=[6, 6], padding='SAME', stride_h=2, stride_w=2",
-        "output_shape=[1, 6, 6, 3], padding='EXPLICIT', stride_h=2, stride_w=2", "output_shape=[1, 9, 9, 3], padding='VALID', stride_h=2, stride_w=2",
-        "output_shape=[1, 8, 7, 3], padding='VALID', stride_h=2, stride_w=2", "output_shape=[1, 5, 6, 3], padding='SAME', stride_h=2, stride_w=2",
+        "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=2, stride_w=2",
+        "output_shape=[1, 6, 6, 2], padding='SAME', stride_h=2, stride_w=2",
+        "output_shape=[2, 6, 6, 3], padding='SAME', stride_h=2, stride_w=2",
+        "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=0, stride_w=2",
+        "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=-1, stride_w=2",
+        "output_shape=[6, 6], padding='SAME', stride_h=2, stride_w=2",
+        "output_shape=[1, 6, 6, 3], padding='EXPLICIT', stride_h=2, stride_w=2",
+        "output_shape=[1, 9, 9, 3], padding='VALID', stride_h=2, stride_w=2",
+        "output_shape=[1, 8, 7, 3], padding='VALID', stride_h=2, stride_w=2",
+        "output_shape=[1, 5, 6, 3], padding='SAME', stride_h=2, stride_w=2",
         "output_shape=[1, 6, 6, 3], padding='SAME', stride_h=2, stride_w=2, dilation_h_factor=2",
         "output_shape=[1, 3, 6, 3], padding='SAME', stride_h=1, stride_w=2",
     )
@@ -68,8 +80,13 @@ def telling() -> list[Case]:
         Case(f"TRANSPOSE_CONV({arguments[0]})", shape, kernel)
         for shape, kernel in (((1, 3, 3, 3), taps), ((3, 3, 2), taps), ((1, 4, 3, 2), taps), (plane, (3, 3, 2)))
     ]
-    conv = ("padding='SAME', stride_h=1, stride_w=1", "padding='VALID', stride_h=0, stride_w=1", "padding='FULL', stride_h=1, stride_w=1",
-            "padding='SAME', stride_h=2, stride_w=1, dilation_h_factor=2", "padding='VALID', stride_h=3, stride_w=3")
+    conv = (
+        "padding='SAME', stride_h=1, stride_w=1",
+        "padding='VALID', stride_h=0, stride_w=1",
+        "padding='FULL', stride_h=1, stride_w=1",
+        "padding='SAME', stride_h=2, stride_w=1, dilation_h_factor=2",
+        "padding='VALID', stride_h=3, stride_w=3",
+    )
     rows += [Case(f"CONV_2D({each})", plane, taps, 3) for each in conv]
     rows += [Case(f"CONV_2D({conv[0]})", shape, taps, 3) for shape in ((1, 3, 3, 3), (3, 3, 2), (1, 1, 1, 2))]
     return rows

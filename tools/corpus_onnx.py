@@ -23,8 +23,8 @@ def systematic(rng: Random) -> list[Case]:
             if each.size[0] + sum(pads) >= span:
                 forward += [_conv(each, pads=pads)]
         for size in (full - 1, full + stride - 1, full + stride, each.size[0] * stride):
-            for word in (None, "SAME_UPPER", "SAME_LOWER", "VALID"):
-                shaped += [_transposed(each, auto_pad=word, output_shape=[size])] if size > 0 else []
+            for mode in (None, "SAME_UPPER", "SAME_LOWER", "VALID"):
+                shaped += [_transposed(each, auto_pad=mode, output_shape=[size])] if size > 0 else []
     return thin(rng, rows, 120) + thin(rng, shaped, 80) + thin(rng, forward, 70)
 
 
@@ -56,7 +56,9 @@ def _random_transposed(rng: Random) -> Case:
     extra = [rng.randrange(stride) for stride in each.stride] if rng.random() < 0.4 else None
     attributes: dict[str, object] = {"kernel_shape": list(each.kernel) if rng.random() < 0.4 else None}
     if style == "pads":
-        befores = [rng.randint(0, min(span, max(0, (full - 1) // 2))) for span, full in zip(each.span, each.full, strict=True)]
+        befores = [
+            rng.randint(0, min(span, max(0, (full - 1) // 2))) for span, full in zip(each.span, each.full, strict=True)
+        ]
         afters = [rng.randint(0, before) for before in befores]
         attributes["pads"] = befores + afters
     else:
@@ -83,28 +85,63 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
     shared = (
-        "", "strides=[2, 2]", "strides=[0, 2]", "strides=[-1, 1]", "strides=[2]", "strides=[2, 2, 2]", "dilations=[0, 1]",
-        "dilations=[2]", "group=2", "group=0", "pads=[1, 1]", "pads=[1, 1, 1]", "pads=[-1, 0, 0, 0]", "auto_pad='SAME'",
-        "auto_pad='same_upper'", "kernel_shape=[3, 2]", "kernel_shape=[3]", "auto_pad='SAME_UPPER', pads=[1, 1, 1, 1]",
-        "auto_pad='VALID', pads=[1, 1, 1, 1]", "auto_pad='NOTSET', pads=[1, 1, 1, 1]", "kernel_size=[3, 3]",
-        "kernel_shape=[3, 3], strides=[2, 1]", "pads=[0, 1, 0, 1]", "strides=[4, 4], auto_pad='SAME_UPPER'",
+        "",
+        "strides=[2, 2]",
+        "strides=[0, 2]",
+        "strides=[-1, 1]",
+        "strides=[2]",
+        "strides=[2, 2, 2]",
+        "dilations=[0, 1]",
+        "dilations=[2]",
+        "group=2",
+        "group=0",
+        "pads=[1, 1]",
+        "pads=[1, 1, 1]",
+        "pads=[-1, 0, 0, 0]",
+        "auto_pad='SAME'",
+        "auto_pad='same_upper'",
+        "kernel_shape=[3, 2]",
+        "kernel_shape=[3]",
+        "auto_pad='SAME_UPPER', pads=[1, 1, 1, 1]",
+        "auto_pad='VALID', pads=[1, 1, 1, 1]",
+        "auto_pad='NOTSET', pads=[1, 1, 1, 1]",
+        "kernel_size=[3, 3]",
+        "kernel_shape=[3, 3], strides=[2, 1]",
+        "pads=[0, 1, 0, 1]",
+        "strides=[4, 4], auto_pad='SAME_UPPER'",
     )
     rows = [Case(f"ConvTranspose({each})", plane, taps, 3) for each in shared]
     rows += [Case(f"Conv({each})", plane, (3, 2, 3, 3), 3) for each in shared]
     transposed = (
-        "output_padding=[1, 1]", "strides=[2, 2], output_padding=[1, 1]", "strides=[2, 2], output_padding=[2, 1]",
-        "dilations=[2, 2], output_padding=[1, 1]", "strides=[2, 2], output_padding=[-1, 0]", "strides=[2, 2], output_padding=[1]",
-        "strides=[2, 2], output_shape=[6, 6]", "strides=[2, 2], output_shape=[6]", "strides=[2, 2], output_shape=[1, 3, 6, 6]",
-        "strides=[2, 2], output_shape=[9, 9]", "strides=[2, 2], output_shape=[2, 2]", "strides=[2, 2], output_shape=[6, 6], pads=[1, 1, 1, 1]",
-        "strides=[2, 2], output_shape=[6, 6], auto_pad='SAME_UPPER'", "pads=[3, 3, 3, 3]", "pads=[2, 2, 2, 2]",
-        "strides=[2, 2], output_shape=[6, 6], output_padding=[1, 1]", "strides=[2, 2], output_shape=[0, 6]",
+        "output_padding=[1, 1]",
+        "strides=[2, 2], output_padding=[1, 1]",
+        "strides=[2, 2], output_padding=[2, 1]",
+        "dilations=[2, 2], output_padding=[1, 1]",
+        "strides=[2, 2], output_padding=[-1, 0]",
+        "strides=[2, 2], output_padding=[1]",
+        "strides=[2, 2], output_shape=[6, 6]",
+        "strides=[2, 2], output_shape=[6]",
+        "strides=[2, 2], output_shape=[1, 3, 6, 6]",
+        "strides=[2, 2], output_shape=[9, 9]",
+        "strides=[2, 2], output_shape=[2, 2]",
+        "strides=[2, 2], output_shape=[6, 6], pads=[1, 1, 1, 1]",
+        "strides=[2, 2], output_shape=[6, 6], auto_pad='SAME_UPPER'",
+        "pads=[3, 3, 3, 3]",
+        "pads=[2, 2, 2, 2]",
+        "strides=[2, 2], output_shape=[6, 6], output_padding=[1, 1]",
+        "strides=[2, 2], output_shape=[0, 6]",
     )
     rows += [Case(f"ConvTranspose({each})", plane, taps, 3) for each in transposed]
     rows += [
         Case("ConvTranspose(strides=[2, 2])", shape, kernel, bias)
         for shape, kernel, bias in (
-            ((1, 3, 3, 3), taps, 3), ((2, 3, 3), taps, 3), ((0, 2, 3, 3), taps, 3), ((1, 2, 1, 1), taps, 3),
-            ((1, 2, 3), taps, 3), (plane, taps, 2), (plane, (2, 3, 3), 0),
+            ((1, 3, 3, 3), taps, 3),
+            ((2, 3, 3), taps, 3),
+            ((0, 2, 3, 3), taps, 3),
+            ((1, 2, 1, 1), taps, 3),
+            ((1, 2, 3), taps, 3),
+            (plane, taps, 2),
+            (plane, (2, 3, 3), 0),
         )
     ]
     rows += [Case("Conv()", shape, (3, 2, 3, 3), 3) for shape in ((1, 2, 2, 2), (1, 3, 3, 3), (0, 2, 3, 3), (1, 2, 3))]
@@ -119,7 +156,9 @@ def telling() -> list[Case]:
     ]
     for size, span, stride in ((7, 3, 2), (8, 3, 2), (8, 4, 3)):
         total = conv_same(size, span, stride)
-        rows += [Case(f"Conv(strides=[{stride}], pads=[{total // 2}, {total - total // 2}])", (1, 1, size), (1, 1, span))]
+        rows += [
+            Case(f"Conv(strides=[{stride}], pads=[{total // 2}, {total - total // 2}])", (1, 1, size), (1, 1, span))
+        ]
     return rows
 
 

@@ -21,7 +21,9 @@ def systematic(rng: Random) -> list[Case]:
                 forward += [_conv(each, pads)]
         for word in ("same_upper", "same_lower", "valid"):
             rows += [_backprop(each, (0, 0), auto_pad=word)]
-            shaped += [_backprop(each, (0, 0), auto_pad=word, output_shape=[size]) for size in (full - 1, full + 2) if size]
+            shaped += [
+                _backprop(each, (0, 0), auto_pad=word, output_shape=[size]) for size in (full - 1, full + 2) if size
+            ]
             forward += [_conv(each, (0, 0), auto_pad=word)]
         shaped += [_backprop(each, (1, 0), auto_pad="explicit", output_shape=[full])]
     return thin(rng, rows, 110) + thin(rng, shaped, 70) + thin(rng, forward, 50)
@@ -30,8 +32,15 @@ def systematic(rng: Random) -> list[Case]:
 def _backprop(each: Geometry, pads: tuple[int, int], **rest: object) -> Case:
     shape = rest.pop("output_shape", None)
     code = written(
-        f"{OPS}.convolution_backprop_data", X, W, strides=list(each.stride), output_shape=shape, pads_begin=[pads[0]],
-        pads_end=[pads[1]], dilations=list(each.dilation), **rest,
+        f"{OPS}.convolution_backprop_data",
+        X,
+        W,
+        strides=list(each.stride),
+        output_shape=shape,
+        pads_begin=[pads[0]],
+        pads_end=[pads[1]],
+        dilations=list(each.dilation),
+        **rest,
     )
     return Case(code, each.first(1), (1, 1, *each.kernel))
 
@@ -57,8 +66,16 @@ def _random_backprop(rng: Random) -> Case:
     extra = [rng.randint(0, 2) for _ in each.size] if rng.random() < 0.3 else None
     name = "group_convolution_backprop_data" if each.groups > 1 else "convolution_backprop_data"
     code = written(
-        f"{OPS}.{name}", X, W, list(each.stride), output_shape=shape, pads_begin=befores, pads_end=afters,
-        dilations=list(each.dilation), auto_pad=word, output_padding=extra,
+        f"{OPS}.{name}",
+        X,
+        W,
+        list(each.stride),
+        output_shape=shape,
+        pads_begin=befores,
+        pads_end=afters,
+        dilations=list(each.dilation),
+        auto_pad=word,
+        output_padding=extra,
     )
     kernel = (each.small // each.groups, each.large // each.groups, *each.kernel)
     return Case(code, each.first(each.small), (each.groups, *kernel) if each.groups > 1 else kernel)
@@ -69,7 +86,13 @@ def _random_conv(rng: Random) -> Case:
     befores, afters = ([rng.randint(0, span) for span in each.span] for _ in range(2))
     name = "group_convolution" if each.groups > 1 else "convolution"
     code = written(
-        f"{OPS}.{name}", X, W, list(each.stride), befores, afters, list(each.dilation),
+        f"{OPS}.{name}",
+        X,
+        W,
+        list(each.stride),
+        befores,
+        afters,
+        list(each.dilation),
         auto_pad=rng.choice((None, "explicit", "same_upper", "same_lower", "valid")),
     )
     kernel = (each.small // each.groups, each.large // each.groups, *each.kernel)
@@ -80,19 +103,41 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps, end = (1, 2, 3, 3), (2, 3, 3, 3), "pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]"
     arguments = (
-        f"strides=[2, 2], {end}", f"[2, 2], {end}", f"[0, 2], {end}", f"[-1, 2], {end}", f"[2], {end}", f"[2, 2, 2], {end}",
-        f"[2, 2], {end}, auto_pad='SAME'", f"[2, 2], {end}, auto_pad='same'", f"[2, 2], {end}, auto_pad='SAME_UPPER'",
-        f"[2, 2], {end}, output_padding=[1, 1]", f"[2, 2], {end}, output_padding=[-1, 0]", f"[2, 2], {end}, output_padding=[1]",
-        f"[2, 2], {end}, output_shape=[6, 6], auto_pad='same_upper'", f"[2, 2], {end}, output_shape=[6]",
-        f"[2, 2], {end}, output_shape=[6, 6]", f"[2, 2], {end}, output_shape=[0, 6]", "[2, 2]",
-        "[2, 2], None, [1, 1], [0, 0], [1, 1]", "[2, 2], pads_begin=[-1, 0], pads_end=[0, 0], dilations=[1, 1]",
-        "[2, 2], pads_begin=[0], pads_end=[0], dilations=[1, 1]", "[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[0, 1]",
-        "[1, 1], pads_begin=[3, 3], pads_end=[3, 3], dilations=[1, 1]", f"[2, 2], {end}, strides=[1, 1]",
+        f"strides=[2, 2], {end}",
+        f"[2, 2], {end}",
+        f"[0, 2], {end}",
+        f"[-1, 2], {end}",
+        f"[2], {end}",
+        f"[2, 2, 2], {end}",
+        f"[2, 2], {end}, auto_pad='SAME'",
+        f"[2, 2], {end}, auto_pad='same'",
+        f"[2, 2], {end}, auto_pad='SAME_UPPER'",
+        f"[2, 2], {end}, output_padding=[1, 1]",
+        f"[2, 2], {end}, output_padding=[-1, 0]",
+        f"[2, 2], {end}, output_padding=[1]",
+        f"[2, 2], {end}, output_shape=[6, 6], auto_pad='same_upper'",
+        f"[2, 2], {end}, output_shape=[6]",
+        f"[2, 2], {end}, output_shape=[6, 6]",
+        f"[2, 2], {end}, output_shape=[0, 6]",
+        "[2, 2]",
+        "[2, 2], None, [1, 1], [0, 0], [1, 1]",
+        "[2, 2], pads_begin=[-1, 0], pads_end=[0, 0], dilations=[1, 1]",
+        "[2, 2], pads_begin=[0], pads_end=[0], dilations=[1, 1]",
+        "[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[0, 1]",
+        "[1, 1], pads_begin=[3, 3], pads_end=[3, 3], dilations=[1, 1]",
+        f"[2, 2], {end}, strides=[1, 1]",
     )
     rows = [Case(f"{OPS}.convolution_backprop_data(x, w, {each})", plane, taps) for each in arguments]
-    conv = ("[1, 1], [0, 0], [0, 0], [1, 1]", "[0, 1], [0, 0], [0, 0], [1, 1]", "[1, 1], [-1, 0], [0, 0], [1, 1]",
-            "[1, 1], [1, 0], [0, 1], [2, 1]", "[1], [0], [0], [1]", "[2, 2], [0, 0], [0, 0], [1, 1], 'same_lower'",
-            "[1, 1], [0, 0], [0, 0], [4, 4]", "[1, 1], [0, 0], [0, 0], [1, 0]")
+    conv = (
+        "[1, 1], [0, 0], [0, 0], [1, 1]",
+        "[0, 1], [0, 0], [0, 0], [1, 1]",
+        "[1, 1], [-1, 0], [0, 0], [1, 1]",
+        "[1, 1], [1, 0], [0, 1], [2, 1]",
+        "[1], [0], [0], [1]",
+        "[2, 2], [0, 0], [0, 0], [1, 1], 'same_lower'",
+        "[1, 1], [0, 0], [0, 0], [4, 4]",
+        "[1, 1], [0, 0], [0, 0], [1, 0]",
+    )
     rows += [Case(f"{OPS}.convolution(x, w, {each})", plane, (3, 2, 3, 3)) for each in conv]
     rows += [
         Case(f"{OPS}.convolution_backprop_data(x, w, [2, 2], {end})", shape, kernel)

@@ -18,7 +18,10 @@ def systematic(rng: Random) -> list[Case]:
             total = {"SAME": 0, "VALID": 0}[padding] if isinstance(padding, str) else _total(padding)
             if full <= total:
                 continue
-            rows += [_transposed(each, padding, extra) for extra in sorted({0, stride - 1} | ({stride} if padding == 1 else set()))]
+            rows += [
+                _transposed(each, padding, extra)
+                for extra in sorted({0, stride - 1} | ({stride} if padding == 1 else set()))
+            ]
             if isinstance(padding, str) or each.size[0] + total >= span:
                 forward += [_conv(each, padding)] if padding != "VALID" or not each.narrow else []
         rows += [_sized(each, size) for size in (full - 1, full, full + stride - 1, full + stride) if size > 0]
@@ -31,7 +34,12 @@ def _total(padding: object) -> int:
 
 def _transposed(each: Geometry, padding: object, extra: int) -> Case:
     code = written(
-        f"{FUNCTIONAL}.conv1d_transpose", X, W, stride=each.stride[0], padding=padding, output_padding=unless(extra, 0),
+        f"{FUNCTIONAL}.conv1d_transpose",
+        X,
+        W,
+        stride=each.stride[0],
+        padding=padding,
+        output_padding=unless(extra, 0),
         dilation=unless(each.dilation[0], 1),
     )
     return Case(code, each.first(1), (1, 1, *each.kernel))
@@ -39,7 +47,12 @@ def _transposed(each: Geometry, padding: object, extra: int) -> Case:
 
 def _sized(each: Geometry, size: int) -> Case:
     code = written(
-        f"{FUNCTIONAL}.conv1d_transpose", X, W, stride=each.stride[0], dilation=unless(each.dilation[0], 1), output_size=[size]
+        f"{FUNCTIONAL}.conv1d_transpose",
+        X,
+        W,
+        stride=each.stride[0],
+        dilation=unless(each.dilation[0], 1),
+        output_size=[size],
     )
     return Case(code, each.first(1), (1, 1, *each.kernel))
 
@@ -57,7 +70,9 @@ def random(rng: Random, count: int) -> list[Case]:
 
 
 def _padding(rng: Random, each: Geometry) -> object:
-    befores = [rng.randint(0, min(span, max(0, (full - 1) // 2))) for span, full in zip(each.span, each.full, strict=True)]
+    befores = [
+        rng.randint(0, min(span, max(0, (full - 1) // 2))) for span, full in zip(each.span, each.full, strict=True)
+    ]
     sides = [side for before in befores for side in (before, rng.randint(0, before))]
     return rng.choice(("SAME", "VALID", compact(rng, befores), sides))
 
@@ -68,9 +83,16 @@ def _random_function(rng: Random) -> Case:
     extra = compact(rng, [rng.randrange(stride) for stride in each.stride]) if rng.random() < 0.5 else None
     bias = rng.random() < 0.5
     code = written(
-        f"{FUNCTIONAL}.conv{each.rank}d_transpose", X, W, bias=B if bias else None, stride=_listed(compact(rng, each.stride)),
-        padding=_listed(padding), output_padding=_listed(extra), groups=unless(each.groups, 1),
-        dilation=_listed(unless(compact(rng, each.dilation), 1)), data_format=("NLC", "NHWC", "NDHWC")[each.rank - 1] if last else None,
+        f"{FUNCTIONAL}.conv{each.rank}d_transpose",
+        X,
+        W,
+        bias=B if bias else None,
+        stride=_listed(compact(rng, each.stride)),
+        padding=_listed(padding),
+        output_padding=_listed(extra),
+        groups=unless(each.groups, 1),
+        dilation=_listed(unless(compact(rng, each.dilation), 1)),
+        data_format=("NLC", "NHWC", "NDHWC")[each.rank - 1] if last else None,
     )
     kernel = (each.small, each.large // each.groups, *each.kernel)
     shape = each.last(each.small) if last else each.first(each.small)
@@ -84,8 +106,13 @@ def _listed(value: object) -> object:
 def _random_layer(rng: Random) -> Case:
     each = draw(rng)
     code = written(
-        f"paddle.nn.Conv{each.rank}DTranspose", each.small, each.large, _listed(compact(rng, each.kernel)),
-        stride=_listed(compact(rng, each.stride)), padding=_listed(_padding(rng, each)), groups=unless(each.groups, 1),
+        f"paddle.nn.Conv{each.rank}DTranspose",
+        each.small,
+        each.large,
+        _listed(compact(rng, each.kernel)),
+        stride=_listed(compact(rng, each.stride)),
+        padding=_listed(_padding(rng, each)),
+        groups=unless(each.groups, 1),
         dilation=_listed(unless(compact(rng, each.dilation), 1)),
     )
     return Case(code, each.first(each.small), (each.small, each.large // each.groups, *each.kernel), each.large)
@@ -97,8 +124,13 @@ def _random_conv(rng: Random) -> Case:
     if rng.random() < 0.4:
         padding = rng.choice(("SAME", "VALID"))
     code = written(
-        f"paddle.nn.Conv{each.rank}D", each.large, each.small, _listed(compact(rng, each.kernel)),
-        stride=_listed(compact(rng, each.stride)), padding=_listed(padding), dilation=_listed(unless(compact(rng, each.dilation), 1)),
+        f"paddle.nn.Conv{each.rank}D",
+        each.large,
+        each.small,
+        _listed(compact(rng, each.kernel)),
+        stride=_listed(compact(rng, each.stride)),
+        padding=_listed(padding),
+        dilation=_listed(unless(compact(rng, each.dilation), 1)),
         groups=unless(each.groups, 1),
     )
     return Case(code, each.first(each.large), (each.small, each.large // each.groups, *each.kernel), each.small)
@@ -108,19 +140,63 @@ def telling() -> list[Case]:
     """Refusals and corner sizes."""
     plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
     arguments = (
-        "stride=2", "stride=2, padding=1", "stride=2, padding=1, output_padding=1", "stride=2, output_padding=2", "stride=0",
-        "stride=-1", "stride=[2, 1]", "stride=[2, 2, 2]", "padding=[1, 0]", "padding=[1, 0, 0, 1]", "padding='same'", "padding='FULL'",
-        "padding=[[0, 0], [0, 0], [1, 0], [0, 1]]", "padding=-1", "padding=3", "dilation=0", "dilation=2", "groups=2", "groups=0",
-        "stride=2, output_size=[7, 7]", "stride=2, output_size=[8, 8]", "stride=2, output_size=[9, 9]", "stride=2, output_size=[6, 7]",
-        "stride=2, output_size=8", "stride=2, output_size=[8, 8], output_padding=1", "stride=2, output_size=[8]", "strides=2",
-        "stride=2, padding='SAME', dilation=2", "stride=2, padding='VALID', output_padding=1", "data_format='NWC'", "dilation=2, output_padding=1",
+        "stride=2",
+        "stride=2, padding=1",
+        "stride=2, padding=1, output_padding=1",
+        "stride=2, output_padding=2",
+        "stride=0",
+        "stride=-1",
+        "stride=[2, 1]",
+        "stride=[2, 2, 2]",
+        "padding=[1, 0]",
+        "padding=[1, 0, 0, 1]",
+        "padding='same'",
+        "padding='FULL'",
+        "padding=[[0, 0], [0, 0], [1, 0], [0, 1]]",
+        "padding=-1",
+        "padding=3",
+        "dilation=0",
+        "dilation=2",
+        "groups=2",
+        "groups=0",
+        "stride=2, output_size=[7, 7]",
+        "stride=2, output_size=[8, 8]",
+        "stride=2, output_size=[9, 9]",
+        "stride=2, output_size=[6, 7]",
+        "stride=2, output_size=8",
+        "stride=2, output_size=[8, 8], output_padding=1",
+        "stride=2, output_size=[8]",
+        "strides=2",
+        "stride=2, padding='SAME', dilation=2",
+        "stride=2, padding='VALID', output_padding=1",
+        "data_format='NWC'",
+        "dilation=2, output_padding=1",
     )
     rows = [Case(f"{FUNCTIONAL}.conv2d_transpose(x, w, {each})", plane, taps) for each in arguments]
-    layer = ("2, 3, 3", "2, 3, 3, 2, 1, 1", "2, 3, [3, 3], groups=2", "2, 3, 3, bias_attr=False", "2, 3, 3, stride=0", "2, 3")
+    layer = (
+        "2, 3, 3",
+        "2, 3, 3, 2, 1, 1",
+        "2, 3, [3, 3], groups=2",
+        "2, 3, 3, bias_attr=False",
+        "2, 3, 3, stride=0",
+        "2, 3",
+    )
     rows += [Case(f"paddle.nn.Conv2DTranspose({each})", plane, taps, 0 if "bias" in each else 3) for each in layer]
-    rows += [Case(f"{FUNCTIONAL}.conv2d(x, w, {each})", plane, (4, 2, 2, 2)) for each in (
-        "stride=1", "stride=0", "padding='SAME', dilation=2", "padding=[1, 0]", "padding=[1, 0, 0, 1]", "padding=-1", "groups=2", "dilation=0",
-        "padding='VALID', stride=2", "dilation=4")]
+    rows += [
+        Case(f"{FUNCTIONAL}.conv2d(x, w, {each})", plane, (4, 2, 2, 2))
+        for each in (
+            "stride=1",
+            "stride=0",
+            "padding='SAME', dilation=2",
+            "padding=[1, 0]",
+            "padding=[1, 0, 0, 1]",
+            "padding=-1",
+            "groups=2",
+            "dilation=0",
+            "padding='VALID', stride=2",
+            "dilation=4",
+        )
+    ]
     rows += [
         Case(f"{FUNCTIONAL}.conv2d_transpose(x, w, stride=2)", shape, kernel)
         for shape, kernel in (((1, 3, 3, 3), taps), ((2, 3, 3), taps), ((1, 2, 1, 1), taps), (plane, (2, 3, 3)))

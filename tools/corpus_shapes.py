@@ -21,7 +21,7 @@ class Case(NamedTuple):
     kernel: tuple[int, ...]
     bias: int = 0
     unsafe: bool = False
-    """oneDNN, inside TensorFlow, reads memory it does not own, as for forward kernels wider than their unpadded input"""
+    """oneDNN, inside TensorFlow, reads memory it does not own: for forward kernels wider than their unpadded input"""
 
 
 class Raw(str):
@@ -113,12 +113,18 @@ def grid(sizes: Sequence[int] = (4,), dilations: Sequence[int] = (1, 2, 3)) -> I
 def as_plane(geometry: Geometry) -> Geometry:
     """The 1-D geometry on two axes, the first of them trivial, for frameworks without 1-D layers."""
     return Geometry(
-        (1, *geometry.size), (1, *geometry.kernel), (1, *geometry.stride), (1, *geometry.dilation), geometry.small,
-        geometry.large, geometry.groups, geometry.batch,
+        (1, *geometry.size),
+        (1, *geometry.kernel),
+        (1, *geometry.stride),
+        (1, *geometry.dilation),
+        geometry.small,
+        geometry.large,
+        geometry.groups,
+        geometry.batch,
     )
 
 
-def draw(  # noqa: PLR0914 - one name per drawn quantity
+def draw(
     rng: Random,
     *,
     ranks: Sequence[int] = (1, 2, 2, 2, 3),
@@ -146,9 +152,9 @@ def draw(  # noqa: PLR0914 - one name per drawn quantity
             return drawn
 
 
-def draws(rng: Random, count: int, **limits: bool) -> Iterator[Geometry]:
-    """``count`` random geometries within the limits of `draw`."""
-    return (draw(rng, **limits) for _ in range(count))
+def draws(rng: Random, count: int) -> Iterator[Geometry]:
+    """``count`` random geometries."""
+    return (draw(rng) for _ in range(count))
 
 
 def compact(rng: Random, values: Sequence[int]) -> int | tuple[int, ...]:

@@ -30,7 +30,12 @@ def _sizes(each: Geometry, padding: str) -> Sequence[int]:
 
 def _sized(each: Geometry, padding: str, size: int) -> Case:
     code = written(
-        "tf.nn.conv1d_transpose", X, W, output_shape=[1, size, 1], strides=each.stride[0], padding=padding,
+        "tf.nn.conv1d_transpose",
+        X,
+        W,
+        output_shape=[1, size, 1],
+        strides=each.stride[0],
+        padding=padding,
         dilations=unless(each.dilation[0], 1),
     )
     return Case(code, each.last(1), (*each.kernel, 1, 1))
@@ -39,16 +44,19 @@ def _sized(each: Geometry, padding: str, size: int) -> Case:
 def _explicit(each: Geometry, pads: tuple[int, int], size: int) -> Case:
     pairs = [[0, 0], list(pads), [0, 0], [0, 0]]
     code = written(
-        "tf.nn.conv2d_transpose", X, W, output_shape=[1, size, 1, 1], strides=[each.stride[0], 1], padding=pairs,
+        "tf.nn.conv2d_transpose",
+        X,
+        W,
+        output_shape=[1, size, 1, 1],
+        strides=[each.stride[0], 1],
+        padding=pairs,
         dilations=[each.dilation[0], 1] if each.dilated else None,
     )
     return Case(code, (1, *each.size, 1, 1), (*each.kernel, 1, 1, 1))
 
 
 def _conv(each: Geometry, padding: str) -> Case:
-    code = written(
-        "tf.nn.conv1d", X, W, stride=each.stride[0], padding=padding, dilations=unless(each.dilation[0], 1)
-    )
+    code = written("tf.nn.conv1d", X, W, stride=each.stride[0], padding=padding, dilations=unless(each.dilation[0], 1))
     return Case(code, each.last(1), (*each.kernel, 1, 1), unsafe=each.narrow and padding == "VALID")
 
 
@@ -83,13 +91,25 @@ def _random_transposed(rng: Random) -> Case:
     name = "tf.nn.conv_transpose" if rng.random() < 0.2 else f"tf.nn.conv{each.rank}d_transpose"
     steps = _steps(rng, each.stride) if each.rank > 1 else each.stride[0]
     code = written(
-        name, X, W, shape, steps, padding=unless(padding, rng.choice(("SAME", None))),
+        name,
+        X,
+        W,
+        shape,
+        steps,
+        padding=unless(padding, rng.choice(("SAME", None))),
         data_format=rng.choice((FORMATS[each.rank - 1][0], None)),
         dilations=unless(compact(rng, each.dilation), 1) if each.dilated else None,
     )
     if rng.random() < 0.1 and each.rank == 2 and name.endswith("2d_transpose"):
-        code = written(name, X, W, output_shape=[each.batch, each.large, *size], strides=list(each.stride),
-                       padding=padding, data_format="NCHW")
+        code = written(
+            name,
+            X,
+            W,
+            output_shape=[each.batch, each.large, *size],
+            strides=list(each.stride),
+            padding=padding,
+            data_format="NCHW",
+        )
         return Case(code, each.first(each.small), (*each.kernel, each.large, each.small))
     return Case(code, each.last(each.small), (*each.kernel, each.large, each.small))
 
@@ -102,8 +122,13 @@ def _random_explicit(rng: Random) -> Case:
         for full, pair, stride in zip(each.full, pads, each.stride, strict=True)
     ]
     code = written(
-        "tf.nn.conv2d_transpose", X, W, output_shape=[each.batch, *size, each.large], strides=compact(rng, each.stride),
-        padding=[[0, 0], *pads, [0, 0]], dilations=unless(compact(rng, each.dilation), 1),
+        "tf.nn.conv2d_transpose",
+        X,
+        W,
+        output_shape=[each.batch, *size, each.large],
+        strides=compact(rng, each.stride),
+        padding=[[0, 0], *pads, [0, 0]],
+        dilations=unless(compact(rng, each.dilation), 1),
     )
     return Case(code, each.last(each.small), (*each.kernel, each.large, each.small))
 
@@ -113,7 +138,7 @@ def _random_conv(rng: Random) -> Case:
     padding: object = rng.choice(("SAME", "VALID"))
     if each.rank == 2 and rng.random() < 0.4:
         padding = [[0, 0], *([rng.randint(0, span), rng.randint(0, span)] for span in each.span), [0, 0]]
-    steps = {"stride": each.stride[0]} if each.rank == 1 else {"strides": _steps(rng, each.stride)}
+    steps: dict[str, object] = {"stride": each.stride[0]} if each.rank == 1 else {"strides": _steps(rng, each.stride)}
     if each.rank == 3:
         steps = {"strides": [1, *each.stride, 1]}
     dilations = [1, *each.dilation, 1] if each.rank == 3 else compact(rng, each.dilation)
@@ -130,14 +155,32 @@ def telling() -> list[Case]:
     shapes = ("[1, 5, 5, 4]", "[1, 6, 6, 4]", "[1, 7, 7, 4]", "[1, 8, 8, 4]", "[1, 5, 6, 4]", "[1, 4, 6, 4]")
     rows = [Case(f"{name}{each}, 2, {word!r})", plane, taps) for each in shapes for word in ("SAME", "VALID")]
     arguments = (
-        "[1, 6, 6, 3], 2", "[2, 6, 6, 4], 2", "[6, 6], 2", "[1, 6, 6], 2", "None, 2", "[1, 6, 6, 4], 0",
-        "[1, 6, 6, 4], -2", "[1, 6, 6, 4], [2, 2, 2, 2]", "[1, 6, 6, 4], [1, 2, 2, 1]", "[1, 6, 6, 4], [2]",
-        "[1, 6, 6, 4], [2, 2, 2]", "[1, 6, 6, 4], 2, 'same'", "[1, 6, 6, 4], 2, 'FULL'", "[1, 6, 6, 4], 2, 1",
-        "[1, 6, 6, 4], 2, [[0, 0], [1, 0], [1, 0], [0, 0]]", "[1, 6, 6, 4], 2, [[1, 0], [1, 0], [1, 0], [0, 0]]",
-        "[1, 6, 6, 4], 2, [[1, 0], [1, 0]]", "[1, 6, 6, 4], 2, [[0, 0], [-1, 0], [1, 0], [0, 0]]",
-        "[1, 6, 6, 4], 2, data_format='NCHW'", "[1, 6, 6, 4], 2, data_format='NWC'", "[1, 6, 6, 4], 2, dilations=0",
-        "[1, 6, 6, 4]", "output_shape=[1, 0, 6, 4], strides=2", "(1, 6, 6, 4), strides=(2, 2)",
-        "[1, 6, 6, 4], 2, dilations=2", "[1, 6, 6, 4], 2, dilations=[1, 2, 1, 1]",
+        "[1, 6, 6, 3], 2",
+        "[2, 6, 6, 4], 2",
+        "[6, 6], 2",
+        "[1, 6, 6], 2",
+        "None, 2",
+        "[1, 6, 6, 4], 0",
+        "[1, 6, 6, 4], -2",
+        "[1, 6, 6, 4], [2, 2, 2, 2]",
+        "[1, 6, 6, 4], [1, 2, 2, 1]",
+        "[1, 6, 6, 4], [2]",
+        "[1, 6, 6, 4], [2, 2, 2]",
+        "[1, 6, 6, 4], 2, 'same'",
+        "[1, 6, 6, 4], 2, 'FULL'",
+        "[1, 6, 6, 4], 2, 1",
+        "[1, 6, 6, 4], 2, [[0, 0], [1, 0], [1, 0], [0, 0]]",
+        "[1, 6, 6, 4], 2, [[1, 0], [1, 0], [1, 0], [0, 0]]",
+        "[1, 6, 6, 4], 2, [[1, 0], [1, 0]]",
+        "[1, 6, 6, 4], 2, [[0, 0], [-1, 0], [1, 0], [0, 0]]",
+        "[1, 6, 6, 4], 2, data_format='NCHW'",
+        "[1, 6, 6, 4], 2, data_format='NWC'",
+        "[1, 6, 6, 4], 2, dilations=0",
+        "[1, 6, 6, 4]",
+        "output_shape=[1, 0, 6, 4], strides=2",
+        "(1, 6, 6, 4), strides=(2, 2)",
+        "[1, 6, 6, 4], 2, dilations=2",
+        "[1, 6, 6, 4], 2, dilations=[1, 2, 1, 1]",
     )
     rows += [Case(f"{name}{each})", plane, taps, unsafe=each == "[1, 6, 6], 2") for each in arguments]
     rows += [
@@ -157,13 +200,29 @@ def telling() -> list[Case]:
         for n in (190, 191, 195, 200, 201)
     ]
     rows += [Case("tf.nn.conv1d(x, w, 7, 'SAME')", (1, n, 1), (1, 1, 1)) for n in (21, 22, 28, 29)]
-    conv = ("1, 'SAME'", "2, 'VALID'", "[1, 2, 1, 1], 'SAME'", "0, 'SAME'", "1, 'FULL'", "1, 1", "1", "[2, 1, 1, 2], 'SAME'",
-            "1, [[0, 0], [1, 2], [0, 1], [0, 0]]", "2, 'SAME', dilations=2", "1, 'SAME', data_format='NCHW'")
+    conv = (
+        "1, 'SAME'",
+        "2, 'VALID'",
+        "[1, 2, 1, 1], 'SAME'",
+        "0, 'SAME'",
+        "1, 'FULL'",
+        "1, 1",
+        "1",
+        "[2, 1, 1, 2], 'SAME'",
+        "1, [[0, 0], [1, 2], [0, 1], [0, 0]]",
+        "2, 'SAME', dilations=2",
+        "1, 'SAME', data_format='NCHW'",
+    )
     rows += [Case(f"tf.nn.conv2d(x, w, {each})", (1, 4, 4, 4), (3, 3, 2, 4)) for each in conv]
     rows += [
         Case("tf.nn.conv2d(x, w, 1, 'VALID')", shape, kernel, unsafe=shape[1] < 3 or len(shape) < 4)
-        for shape, kernel in (((1, 2, 2, 2), (3, 3, 2, 1)), ((1, 4, 4, 3), (3, 3, 2, 1)), ((4, 4, 2), (3, 3, 2, 1)),
-                              ((1, 0, 4, 2), (3, 3, 2, 1)), ((1, 4, 4, 4), (3, 3, 2, 3)))
+        for shape, kernel in (
+            ((1, 2, 2, 2), (3, 3, 2, 1)),
+            ((1, 4, 4, 3), (3, 3, 2, 1)),
+            ((4, 4, 2), (3, 3, 2, 1)),
+            ((1, 0, 4, 2), (3, 3, 2, 1)),
+            ((1, 4, 4, 4), (3, 3, 2, 3)),
+        )
     ]
     return rows
 

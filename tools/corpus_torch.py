@@ -27,15 +27,25 @@ def systematic(rng: Random) -> list[Case]:
 
 def _function(each: Geometry, padding: int, extra: int) -> Case:
     code = written(
-        "torch.nn.functional.conv_transpose1d", X, W, None, stride=each.stride[0], padding=padding,
-        output_padding=unless(extra, 0), dilation=unless(each.dilation[0], 1),
+        "torch.nn.functional.conv_transpose1d",
+        X,
+        W,
+        None,
+        stride=each.stride[0],
+        padding=padding,
+        output_padding=unless(extra, 0),
+        dilation=unless(each.dilation[0], 1),
     )
     return Case(code, each.first(1), (1, 1, *each.kernel))
 
 
 def _forward(each: Geometry, padding: int | str) -> Case:
     code = written(
-        "torch.nn.functional.conv1d", X, W, stride=unless(each.stride[0], 1), padding=padding,
+        "torch.nn.functional.conv1d",
+        X,
+        W,
+        stride=unless(each.stride[0], 1),
+        padding=padding,
         dilation=unless(each.dilation[0], 1),
     )
     return Case(code, each.first(1), (1, 1, *each.kernel))
@@ -65,9 +75,15 @@ def _random_module(rng: Random, each: Geometry) -> Case:
     padding, extra = _crops(rng, each)
     bias = rng.random() < 0.7
     code = written(
-        f"torch.nn.ConvTranspose{each.rank}d", each.small, each.large, compact(rng, each.kernel),
-        stride=unless(compact(rng, each.stride), 1), padding=unless(compact(rng, padding), 0),
-        output_padding=unless(compact(rng, extra), 0), groups=unless(each.groups, 1), bias=unless(bias, True),
+        f"torch.nn.ConvTranspose{each.rank}d",
+        each.small,
+        each.large,
+        compact(rng, each.kernel),
+        stride=unless(compact(rng, each.stride), 1),
+        padding=unless(compact(rng, padding), 0),
+        output_padding=unless(compact(rng, extra), 0),
+        groups=unless(each.groups, 1),
+        bias=unless(bias, default=True),
         dilation=unless(compact(rng, each.dilation), 1),
     )
     kernel = (each.small, each.large // each.groups, *each.kernel)
@@ -78,8 +94,13 @@ def _random_module(rng: Random, each: Geometry) -> Case:
 def _random_sized(rng: Random, each: Geometry) -> Case:
     padding, _ = _crops(rng, each)
     code = written(
-        f"torch.nn.ConvTranspose{each.rank}d", each.small, each.large, compact(rng, each.kernel),
-        stride=compact(rng, each.stride), padding=unless(compact(rng, padding), 0), groups=unless(each.groups, 1),
+        f"torch.nn.ConvTranspose{each.rank}d",
+        each.small,
+        each.large,
+        compact(rng, each.kernel),
+        stride=compact(rng, each.stride),
+        padding=unless(compact(rng, padding), 0),
+        groups=unless(each.groups, 1),
         dilation=unless(compact(rng, each.dilation), 1),
     )
     size = [full - 2 * p + rng.randrange(s) for full, p, s in zip(each.full, padding, each.stride, strict=True)]
@@ -96,8 +117,15 @@ def _random_function(rng: Random, each: Geometry) -> Case:
     bias = rng.random() < 0.5
     # groups stand before dilation in this signature, after it in the forward one
     code = written(
-        f"torch.nn.functional.conv_transpose{each.rank}d", X, W, B if bias else None, compact(rng, each.stride),
-        compact(rng, padding), compact(rng, extra), each.groups, compact(rng, each.dilation),
+        f"torch.nn.functional.conv_transpose{each.rank}d",
+        X,
+        W,
+        B if bias else None,
+        compact(rng, each.stride),
+        compact(rng, padding),
+        compact(rng, extra),
+        each.groups,
+        compact(rng, each.dilation),
     )
     kernel = (each.small, each.large // each.groups, *each.kernel)
     return Case(code, each.first(each.small), kernel, each.large if bias else 0)
@@ -110,13 +138,24 @@ def _random_conv(rng: Random, each: Geometry) -> Case:
     kernel = (each.small, each.large // each.groups, *each.kernel)
     if rng.random() < 0.5:
         code = written(
-            f"torch.nn.functional.conv{each.rank}d", X, W, B, compact(rng, each.stride), padding,
-            compact(rng, each.dilation), each.groups,
+            f"torch.nn.functional.conv{each.rank}d",
+            X,
+            W,
+            B,
+            compact(rng, each.stride),
+            padding,
+            compact(rng, each.dilation),
+            each.groups,
         )
         return Case(code, each.first(each.large), kernel, each.small)
     code = written(
-        f"torch.nn.Conv{each.rank}d", each.large, each.small, compact(rng, each.kernel),
-        stride=compact(rng, each.stride), padding=padding, dilation=unless(compact(rng, each.dilation), 1),
+        f"torch.nn.Conv{each.rank}d",
+        each.large,
+        each.small,
+        compact(rng, each.kernel),
+        stride=compact(rng, each.stride),
+        padding=padding,
+        dilation=unless(compact(rng, each.dilation), 1),
         groups=unless(each.groups, 1),
     )
     return Case(code, each.first(each.large), kernel, each.small)
@@ -127,10 +166,25 @@ def telling() -> list[Case]:
     transposed, conv = "torch.nn.ConvTranspose2d", "torch.nn.Conv2d"
     plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
     arguments = (
-        "0, 3, 3", "2, 3, 0", "2, 3, -1", "2, 3, (3, 3, 3)", "2, 3, 3, stride=0", "2, 3, 3, stride=-1",
-        "2, 3, 3, padding=-1", "2, 3, 3, dilation=0", "2, 3, 3, groups=2", "2, 3, 3, groups=0", "2, 3, 3, stride=(2, 2, 2)",
-        "2, 3, 3, padding_mode='nowhere'", "2, 3, 3, stride=1.5", "2, 3, 3, strides=2", "2, 3", "2, 3, 3, padding='full'",
-        "2, 3, 3, padding=(1,)", "2, 3, 3, stride=(2,)", "2, 3, (3, 2), stride=(2, 1), padding=(1, 0)",
+        "0, 3, 3",
+        "2, 3, 0",
+        "2, 3, -1",
+        "2, 3, (3, 3, 3)",
+        "2, 3, 3, stride=0",
+        "2, 3, 3, stride=-1",
+        "2, 3, 3, padding=-1",
+        "2, 3, 3, dilation=0",
+        "2, 3, 3, groups=2",
+        "2, 3, 3, groups=0",
+        "2, 3, 3, stride=(2, 2, 2)",
+        "2, 3, 3, padding_mode='nowhere'",
+        "2, 3, 3, stride=1.5",
+        "2, 3, 3, strides=2",
+        "2, 3",
+        "2, 3, 3, padding='full'",
+        "2, 3, 3, padding=(1,)",
+        "2, 3, 3, stride=(2,)",
+        "2, 3, (3, 2), stride=(2, 1), padding=(1, 0)",
     )
     rows = [
         Case(f"{name}({each})", plane, kernel, 3)
@@ -155,8 +209,14 @@ def telling() -> list[Case]:
     ]
     rows += [
         Case(f"torch.nn.functional.conv_transpose2d(x, w, {each})", plane, taps, bias)
-        for each, bias in (("b, 2, 1", 3), ("b, 2, 1, 1, 1, 2", 3), ("b, stride=2, groups=2", 6), ("b, [2], [1]", 3),
-                           ("bias=b, padding=3", 3), ("bias=b, stride=2, padding=4", 3))
+        for each, bias in (
+            ("b, 2, 1", 3),
+            ("b, 2, 1, 1, 1, 2", 3),
+            ("b, stride=2, groups=2", 6),
+            ("b, [2], [1]", 3),
+            ("bias=b, padding=3", 3),
+            ("bias=b, stride=2, padding=4", 3),
+        )
     ]
     rows += [
         Case("torch.nn.functional.conv_transpose2d(x, w, stride=2)", plane, (3, 2, 3, 3)),
@@ -167,8 +227,11 @@ def telling() -> list[Case]:
         Case("torch.nn.ConvTranspose1d(1, 1, 5, stride=7)", (1, 1, 4), (1, 1, 5), 1),
         Case("torch.nn.Conv1d(1, 1, 1, stride=7)", (1, 1, 22), (1, 1, 1), 1),
         Case("torch.nn.Conv1d(1, 1, 1, stride=7)", (1, 1, 28), (1, 1, 1), 1),
-        Case("torch.nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=1, bias=False)",
-             (1, 1, 2, 2), (1, 1, 3, 3)),
+        Case(
+            "torch.nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=1, bias=False)",
+            (1, 1, 2, 2),
+            (1, 1, 3, 3),
+        ),
         Case("torch.nn.ConvTranspose2d(16, 33, 3, stride=2)", (1, 16, 5, 5), (16, 33, 3, 3), 33),
         Case("torch.nn.ConvTranspose2d(3, 64, 3, stride=(1, 2), padding=1)", (1, 3, 96, 128), (3, 64, 3, 3), 64),
     ]

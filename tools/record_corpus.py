@@ -42,7 +42,9 @@ def questions(name: str, count: int | None, seed: int) -> list[Row]:
         # the kernels without oneDNN refuse every dilation, which a few rows tell as well as many
         safe = [case for case in safe if "dilations" not in case.code or len(case.code) % 8 == 0]
     return [
-        Row(case.code, case.input, case.kernel, case.bias, opset=opset) for case in safe for opset in _opsets(name, case)
+        Row(case.code, case.input, case.kernel, case.bias, opset=opset)
+        for case in safe
+        for opset in _opsets(name, case)
     ]
 
 

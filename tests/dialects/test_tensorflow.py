@@ -211,3 +211,11 @@ def test_round_trip(data: st.DataObject) -> None:
     except UnstrideError:
         assume(False)  # noqa: FBT003 - Hypothesis's own form
     check_round_trip(spec, input_shape, kernel_shape, every=True)
+
+
+@pytest.mark.parametrize(("size", "stride", "before"), [(6, 3, -1), (8, 4, -1), (9, 4, 0), (6, 5, 0), (11, 6, -2)])
+def test_same_in_three_dimensions_skips_half_of_what_stays_unread(size: int, stride: int, before: int) -> None:
+    layer = parse(f"tf.nn.conv3d(x, w, [1, {stride}, 1, 1, 1], 'SAME')").read((1, size, 1, 1, 1), (1, 1, 1, 1, 1))
+    assert layer.axes[0].before == before
+    flat = parse(f"tf.nn.conv2d(x, w, [{stride}, 1], 'SAME')").read((1, size, 1, 1), (1, 1, 1, 1))
+    assert flat.axes[0].before == 0

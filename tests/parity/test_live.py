@@ -28,7 +28,7 @@ def ask(name: str, folder: Path, **environment: str) -> None:
             pytest.skip(f"{PACKAGES[needed]} is not installed")
     command = [sys.executable, str(ROOT / "tools" / "record_corpus.py"), name]
     options = ["--random", COUNT, "--seed", SEED, "--output", str(folder)]
-    asked = subprocess.run(
+    asked = subprocess.run(  # noqa: S603 - our own script
         [*command, *options], env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr[-2000:]

@@ -19,6 +19,7 @@ from .arguments import Sizes, integer, one_of
 from .keras_rules import ForwardLayer, TransposedLayer, propose_layers, same_given
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
+from .tensorflow_rules import same_in_space
 from .windows import Taps, Window, check_inverse, crop, extend_valid, multiply_same, same_sizes
 
 
@@ -71,10 +72,16 @@ class _Transposed(TransposedLayer):
 
 
 class _Forward(ForwardLayer):
-    """Keras 3's rule, empty outputs included."""
+    """Keras 3's rule, empty outputs included, and TensorFlow's own 'same' in 3-D."""
 
     dialect = "keras2"
     empty_outputs = True
+
+    def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
+        if len(kernel) < 3 or self.pads != "same":
+            return super().windows(size, kernel)
+        shown = f"padding={self.padding!r}"
+        return tuple(same_in_space(*axis).because(shown) for axis in zip(self.taps_of(kernel), size, strict=True))
 
 
 @dataclass(frozen=True)

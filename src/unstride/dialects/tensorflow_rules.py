@@ -5,6 +5,7 @@ Source: tensorflow/python/ops/nn_ops.py, tensorflow/core/kernels/conv_grad_shape
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import Reason, UnstrideError
@@ -162,11 +163,24 @@ class Forward(TensorFlowForm):
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         taps, margins = self.taps(kernel), self.margins(len(kernel))
         if self.padding == "SAME":
-            return tuple(
-                pad_same(each, large).because("padding='SAME'") for each, large in zip(taps, size, strict=True)
-            )
+            rule = same_in_space if len(kernel) == 3 else pad_same
+            return tuple(rule(each, large).because("padding='SAME'") for each, large in zip(taps, size, strict=True))
         pairs = margins or ((0, 0),) * len(kernel)
         return tuple(_padded(each, large, *pair) for each, large, pair in zip(taps, size, pairs, strict=True))
+
+
+def same_in_space(taps: Taps, large: int) -> Window:
+    """SAME of 3-D convolutions: where the steps leave input unread, half of it is skipped in front, not all behind.
+
+    >>> same_in_space(Taps(1, stride=3), 6).axis.before
+    -1
+    """
+    window = pad_same(taps, large)
+    spare = -window.axis.full + large
+    if spare < 2:
+        return window
+    shown = f"3-D: {spare} elements stay unread, {spare // 2} of them in front: before = −{spare // 2}"
+    return replace(window, axis=replace(window.axis, before=-(spare // 2)), steps=(*window.steps[:-2], shown))
 
 
 def _padded(taps: Taps, large: int, before: int, after: int) -> Window:

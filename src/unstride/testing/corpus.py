@@ -120,8 +120,8 @@ class Answer(NamedTuple):
 
 
 def answer(row: Row) -> Answer:
-    """unstride's answer to the row: the shape by `output_shape`, the values by `run`; or its UnstrideError."""
-    from .. import parse, run  # noqa: PLC0415 - the corpus can be read where the engine is not imported
+    """Unstride's answer to the row: the shape by `output_shape`, the values by `run`; or its UnstrideError."""
+    from .. import parse, run
 
     try:
         spec = parse(row.code)
@@ -150,9 +150,10 @@ def replay(row: Row) -> None:
     if agrees(row, given) == (row.disagrees is not None):
         recorded = Answer(row.output, row.values, row.error)
         because = f" although it {row.disagrees}" if row.disagrees else ""
-        raise AssertionError(f"{row.code}\n  input {row.input}, kernel {row.kernel}{because}\n"
-                             f"  recorded {recorded}\n  unstride {given}")
+        raise AssertionError(
+            f"{row.code}\n  input {row.input}, kernel {row.kernel}{because}\n  recorded {recorded}\n  unstride {given}"
+        )
 
 
-def _frozen(value: Any) -> Any:  # noqa: ANN401 - JSON has no static type
+def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

@@ -57,7 +57,7 @@ def adapter(name: str) -> Adapter:
     """The adapter of that name; KeyError where there is none."""
     if name not in PACKAGES:
         raise KeyError(f"no adapter {name!r}; there are {', '.join(PACKAGES)}")
-    return cast(Adapter, import_module(f".{name}", __name__))
+    return cast("Adapter", import_module(f".{name}", __name__))
 
 
 def distribution_version(distribution: str) -> str:

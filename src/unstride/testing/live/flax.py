@@ -16,15 +16,21 @@ def version() -> str:
 
 def evaluate(code: str, x: Array, kernel: Array, bias: Array | None = None) -> Array:
     """What the layer in ``code`` returns for these arrays."""
-    numpy, nnx = import_module("jax.numpy"), import_module("flax.nnx")
-    line = read(code, {**placed(numpy.asarray, x, kernel, bias), "rngs": nnx.Rngs(0)})
-    if line.name.startswith("flax.linen."):
-        layer = line.call(resolve(line.name))
-        arrays = {"kernel": numpy.asarray(kernel)} if bias is None else {"kernel": kernel, "bias": bias}
-        return np.asarray(layer.apply({"params": arrays}, numpy.asarray(x)), dtype=np.float32)
+    numpy = import_module("jax.numpy")
+    if code.startswith("flax.linen."):
+        line = read(code, placed(numpy.asarray, x, kernel, bias))
+        arrays = {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias}
+        answer = line.call(resolve(line.name)).apply({"params": arrays}, numpy.asarray(x))
+        return np.asarray(answer, dtype=np.float32)
+    nnx = import_module("flax.nnx")
+
+    def build() -> object:
+        line = read(code, {"rngs": nnx.Rngs(0)})
+        return line.call(resolve(line.name))
+
     # only the shapes of the parameters are needed, not their random values
-    layer = nnx.eval_shape(lambda: line.call(resolve(line.name)))
-    layer.kernel[...] = numpy.asarray(checked(kernel, layer.kernel.shape, "kernel"))
+    layer = nnx.eval_shape(build)
+    layer.kernel = nnx.Param(checked(kernel, layer.kernel.shape, "kernel"))
     if bias is not None:
-        layer.bias[...] = numpy.asarray(checked(bias, layer.bias.shape, "bias"))
+        layer.bias = nnx.Param(checked(bias, layer.bias.shape, "bias"))
     return np.asarray(layer(numpy.asarray(x)), dtype=np.float32)

@@ -19,7 +19,11 @@ def evaluate(code: str, x: Array, kernel: Array, bias: Array | None = None) -> A
     """What the module in ``code`` returns for these arrays."""
     haiku, jax = import_module("haiku"), import_module("jax")
     line = read(code, placed(jax.numpy.asarray, x, kernel, bias))
-    function = haiku.without_apply_rng(haiku.transform(lambda array: line.call(resolve(line.name))(array)))
+
+    def apply(array: object) -> object:
+        return line.call(resolve(line.name))(array)
+
+    function = haiku.without_apply_rng(haiku.transform(apply))
     # only the shapes of the parameters are needed, not their random values
     ((name, parameters),) = jax.eval_shape(function.init, jax.random.PRNGKey(0), x).items()
     given = {"w": kernel} if bias is None else {"w": kernel, "b": bias.reshape(parameters["b"].shape)}

@@ -62,7 +62,7 @@ def _model(line: Line, x: Array, kernel: Array, bias: Array | None) -> bytes:
     return _packed(schema, graph, buffers, line.name, version=3 if transposed and bias is not None else 1)
 
 
-def _options(schema: Any, name: str, given: dict[str, object]) -> object:  # noqa: ANN401 - a generated module
+def _options(schema: Any, name: str, given: dict[str, object]) -> object:
     options = getattr(schema, f"{name}T")()
     for key, value in given.items():
         if key == "padding":
@@ -74,14 +74,14 @@ def _options(schema: Any, name: str, given: dict[str, object]) -> object:  # noq
     return options
 
 
-def _tensor(schema: Any, name: str, array: np.ndarray[Any, Any], buffer: int) -> object:  # noqa: ANN401 - as above
+def _tensor(schema: Any, name: str, array: np.ndarray[Any, Any], buffer: int) -> object:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.buffer = name, list(array.shape), buffer
     tensor.type = schema.TensorType.INT32 if array.dtype == np.int32 else schema.TensorType.FLOAT32
     return tensor
 
 
-def _packed(schema: Any, graph: object, buffers: list[object], operator: str, version: int) -> bytes:  # noqa: ANN401
+def _packed(schema: Any, graph: object, buffers: list[object], operator: str, version: int) -> bytes:
     opcode = schema.OperatorCodeT()
     opcode.builtinCode = opcode.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, operator)
     opcode.version = version

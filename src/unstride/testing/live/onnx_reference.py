@@ -19,7 +19,7 @@ def version() -> str:
     return str(import_module("onnx").__version__)
 
 
-def model(code: str, x: Array, kernel: Array, bias: Array | None, opset: int) -> Any:  # noqa: ANN401 - a ModelProto
+def model(code: str, x: Array, kernel: Array, bias: Array | None, opset: int) -> Any:
     """The node in ``code`` as a model: ``x`` its input, kernel and bias its constants, the output's shape unsaid."""
     helper, numpy_helper = import_module("onnx.helper"), import_module("onnx.numpy_helper")
     line = read(code, {"X": x, "W": kernel, "B": bias})
