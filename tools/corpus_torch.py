@@ -13,15 +13,17 @@ def systematic(rng: Random) -> list[Case]:
     for each in grid(sizes=(1, 4)):
         (span,), limit = each.span, max(*each.stride, *each.dilation)
         for padding in sorted({0, 1, span // 2, span - 1, span + 1}):
-            extras = {0, limit - 1, limit} if padding == 1 else {0, limit - 1}
-            if each.full[0] > 2 * padding or padding == span - 1:
+            extras = {0, limit - 1, limit} if padding == 1 and span % 2 else {0, limit - 1}
+            if each.full[0] > 2 * padding or (padding == span - 1 and each.kernel[0] == 4):
                 transposed += [_function(each, padding, extra) for extra in sorted(extras)]
-            if each.size[0] + 2 * padding >= span or padding == 0:
+            if each.size[0] + 2 * padding >= span or each.kernel[0] == 4:
                 forward += [_forward(each, padding)]
         least = each.full[0]
-        transposed += [_sized(each, (least + extra,)) for extra in (-1, 0, each.stride[0] - 1, each.stride[0])]
+        outside = {-1, each.stride[0]} if each.kernel[0] == 3 else set()
+        transposed += [_sized(each, (least + extra,)) for extra in sorted({0, each.stride[0] - 1} | outside)]
     words = [_forward(each, word) for each in grid(sizes=(6,)) for word in ("same", "valid")]
     words = [case for case in words if "same" not in case.code or "stride=2" in case.code or "stride" not in case.code]
+    words = [case for case in words if "same" in case.code or case.kernel[-1] < 4]
     return thin(rng, transposed, 230) + thin(rng, forward + words, 110)
 
 

@@ -163,7 +163,7 @@ def _built() -> Any:
 WRONG: dict[str, tuple[Any, Reason, str | None]] = {
     "unknown argument": (lambda: layers.Conv2D(1, 1, foo=2), Reason.ARGUMENT, None),
     "missing argument": (lambda: layers.Conv2D(1), Reason.ARGUMENT, None),
-    "groups of a transposed layer": (lambda: layers.Conv2DTranspose(2, 1, groups=2), Reason.ARGUMENT, None),
+    "groups of a transposed layer": (lambda: layers.Conv2DTranspose(2, 1, groups=2), Reason.GROUPS, "groups"),
     "filters": (lambda: layers.Conv2D(0, 1), Reason.CHANNELS, "filters"),
     "strides": (lambda: layers.Conv2D(1, 1, strides=0), Reason.STRIDE, "strides"),
     "output padding": (

@@ -225,7 +225,7 @@ def specs(draw: st.DrawFn) -> tuple[Spec, tuple[int, ...]]:
     if not transposed:
         words["DilationFactor"] = each(1, 3)
     # large enough for any kernel and crop above
-    size = tuple(n + (4 if transposed else 8) for n in each(0, 4))
+    size = tuple(n + (5 if transposed else 10) for n in each(0, 4))
     spec: Spec = matlab.FORMS[index](each(1, 4), draw(st.integers(1, 4)), **words)  # type: ignore[call-arg]  # a form's own fields
     batch = draw(st.sampled_from([(), (1,), (2,)]))
     return spec, (*size, draw(st.integers(1, 4)), *batch)

@@ -80,10 +80,12 @@ def _relation(axis: Axis, *, transposed: bool) -> Iterator[str]:
     if transposed:
         apart = "one element apart" if axis.stride == 1 else f"{axis.stride} elements apart"
         yield f"each input element stamps the kernel ({taps}) into the output, {apart}:"
-        yield f"  output[{place}] += input[i]·kernel[t]      (below: small = input, large = output)"
+        yield f"  output[{place}] += input[i]·kernel[t]"
     else:
         yield f"the kernel ({taps}) moves over the input {_count(axis.stride, 'element')} at a time:"
-        yield f"  output[i] += input[{place}]·kernel[t]      (below: large = input, small = output)"
+        yield f"  output[i] += input[{place}]·kernel[t]"
+    sides = ("input", "output") if transposed else ("output", "input")
+    yield "the relation: large = stride·small + dilation·tap − before; small is the {}, large the {}".format(*sides)
 
 
 def _same_remark(found: Explanation, axis: Axis) -> str | None:

@@ -361,7 +361,7 @@ def _extra(spec: Spec, rank: int) -> tuple[int, ...] | None:
     """The output padding, where the line gives one."""
     for field in fields(spec):
         value = getattr(spec, field.name)
-        if field.name in _EXTRA_ARGUMENTS and value != field.default:
+        if field.name in _EXTRA_ARGUMENTS and value is not None and value != field.default:
             return (value,) * rank if type(value) is int else tuple(value)
     return None
 
