@@ -157,7 +157,11 @@ def explain(
 @click.option("--large", metavar="SIZES", callback=sizes, required=True, help="Large side: the output you want.")
 @click.option("--kernel", type=click.IntRange(1), help="Taps; left open: every kernel up to --max-kernel.")
 @click.option("--stride", type=click.IntRange(1), help="Stride; left open: every stride up to --max-stride.")
-@click.option("--dilation", type=click.IntRange(1), default=1, show_default=True, help="Dilation.")
+@click.option("--dilation", type=click.IntRange(1), help="Dilation; left open: every one up to --max-dilation.")
+@click.option("--max-kernel", type=click.IntRange(1), default=5, show_default=True, help="Largest kernel tried.")
+@click.option("--max-stride", type=click.IntRange(1), help="Largest stride tried; left out: as far as the sizes allow.")
+@click.option("--max-dilation", type=click.IntRange(1), default=1, show_default=True, help="Largest dilation tried.")
+@click.option("--rank", type=click.IntRange(1, 3), default=2, show_default=True, help="Axes that one size stands for.")
 @click.option("--dialect", "dialects", multiple=True, help="Only this framework; may be given again.")
 @click.option("--forward", is_flag=True, help="Solve for a convolution: large in, small out.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Rows printed.")
@@ -167,7 +171,11 @@ def solve(
     large: tuple[int, ...],
     kernel: int | None,
     stride: int | None,
-    dilation: int,
+    dilation: int | None,
+    max_kernel: int,
+    max_stride: int | None,
+    max_dilation: int,
+    rank: int,
     dialects: tuple[str, ...],
     forward: bool,
     limit: int,
@@ -184,6 +192,10 @@ def solve(
         dilation=dilation,
         dialects=dialects or None,
         transposed=not forward,
+        rank=rank,
+        max_kernel=max_kernel,
+        max_stride=max_stride,
+        max_dilation=max_dilation,
     )
     if as_json:
         show(found.as_json())

@@ -255,6 +255,9 @@ def _expression(value: Value) -> str:
     return repr(value)
 
 
+LIMIT = "pad is the same on both sides"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The one padding that can give the window."""
     del batch
@@ -269,4 +272,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer as a NetSpec call, or why not and what equals it."""
-    return settle(layer, "caffe", propose, batch)
+    return settle(layer, "caffe", propose, batch, limit=LIMIT)

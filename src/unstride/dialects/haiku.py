@@ -233,6 +233,9 @@ Conv1DTranspose, Conv2DTranspose, Conv3DTranspose = ranked(_ConvTranspose, "haik
 FORMS: tuple[type[Spec], ...] = (Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
 
 
+LIMIT = "output_shape sets the size, but only SAME and VALID or pairs set what is cropped before"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """Words first, then the output's shape, then pairs."""
     del batch
@@ -258,4 +261,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in Haiku's words, or why not and what equals it."""
-    return settle(layer, "haiku", propose, batch)
+    return settle(layer, "haiku", propose, batch, limit=LIMIT)

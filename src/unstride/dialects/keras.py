@@ -196,6 +196,9 @@ _LAYERS: dict[bool, tuple[type[Spec], ...]] = {
 FORMS: tuple[type[Spec], ...] = (*_LAYERS[False], *_LAYERS[True], conv, conv_transpose)
 
 
+LIMIT = "padding is 'valid' or 'same', which splits the crop evenly and puts an odd element behind"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The layer with every padding, then the function."""
     del batch
@@ -207,4 +210,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in Keras's words, or why not and what equals it."""
-    return settle(layer, "keras", propose, batch)
+    return settle(layer, "keras", propose, batch, limit=LIMIT)

@@ -246,6 +246,9 @@ _LAYERS: dict[bool, tuple[type[Spec], ...]] = {
 FORMS: tuple[type[Spec], ...] = (*_LAYERS[False], *_LAYERS[True], deconv_output_length, deconv_length)
 
 
+LIMIT = "padding is 'valid' or 'same', which splits the crop evenly and puts an odd element behind"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The layer with every padding; the helpers compute no values, so they say no layer."""
     del batch
@@ -254,4 +257,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in Keras 2's words, or why not and what equals it."""
-    return settle(layer, "keras2", propose, batch)
+    return settle(layer, "keras2", propose, batch, limit=LIMIT)

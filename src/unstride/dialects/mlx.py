@@ -332,6 +332,9 @@ _FUNCTIONS = (conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_t
 FORMS: tuple[type[Spec], ...] = (*_LAYERS, *_FUNCTIONS, conv_general)
 
 
+LIMIT = "padding crops as much after as before, and output_padding only gives back at the end"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The layer, the function, then ``conv_general`` with its own padding for each side."""
     del batch
@@ -368,4 +371,4 @@ def _sides_of(layer: Layer) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in MLX's words, or why not and what equals it."""
-    return settle(layer, "mlx", propose, batch)
+    return settle(layer, "mlx", propose, batch, limit=LIMIT)

@@ -220,6 +220,9 @@ def _reach(taps: Taps, small: int, target: int) -> Window:
 FORMS: tuple[type[Spec], ...] = (Convolution, Deconvolution)
 
 
+LIMIT = "pad is the same on both sides, and adj only gives back at the end"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The operator with ``pad`` and ``adj``, then with ``target_shape``."""
     del batch
@@ -245,4 +248,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in MXNet's words, or why not and what equals it."""
-    return settle(layer, "mxnet", propose, batch)
+    return settle(layer, "mxnet", propose, batch, limit=LIMIT)

@@ -78,13 +78,21 @@ class Refusal:
         return "\n".join(lines)
 
 
-def settle(layer: Layer, dialect: str, propose: Proposer, batch: int = 1) -> Spec | Refusal:
-    """The first proposal that reads back as exactly ``layer``, else a Refusal with the nearest composition."""
+def settle(
+    layer: Layer, dialect: str, propose: Proposer, batch: int = 1, *, limit: str = "its arguments have no such window"
+) -> Spec | Refusal:
+    """The first proposal that reads back as exactly ``layer``, else a Refusal with the nearest composition.
+
+    ``limit`` says what the dialect's arguments can describe; it is the rule of the refusal.
+    """
     for spec in ways(layer, propose, batch):
         return spec
+    composition = compose(layer, propose, batch)
+    if layer.bias and any(True for _ in ways(replace(layer, bias=False), propose, batch)):
+        return Refusal(dialect, "the call has no bias argument", (), composition)
     tried = tuple(dict.fromkeys(_attempts(layer, propose, batch)))
-    rule = "its arguments cannot describe this window" if tried else "it has no such argument"
-    return Refusal(dialect, rule, tried[:4], compose(layer, propose, batch))
+    rule = f"{limit}; wanted: {_windows(layer)}" if tried else f"it has no {_kind(layer)}"
+    return Refusal(dialect, rule, tried[:4], composition)
 
 
 def ways(layer: Layer, propose: Proposer, batch: int = 1) -> Iterator[Spec]:
@@ -114,11 +122,13 @@ def _attempts(layer: Layer, propose: Proposer, batch: int) -> Iterator[str]:
         except UnstrideError as error:
             yield str(error)
             continue
-        got, wanted = _windows(read), _windows(layer)
-        if got != wanted:
-            yield f"{spec.code()} gives {got}, wanted {wanted}"
-        elif read.bias != layer.bias:
-            yield f"{spec.code()} has no bias argument"
+        if read.axes != layer.axes:
+            yield f"{spec.code()} gives {_windows(read)}"
+
+
+def _kind(layer: Layer) -> str:
+    grouped = f" with {layer.groups} groups" if layer.groups > 1 else ""
+    return f"{layer.rank}-D {'transposed ' if layer.transposed else ''}convolution{grouped}"
 
 
 def _windows(layer: Layer) -> str:

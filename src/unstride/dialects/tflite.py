@@ -149,6 +149,9 @@ class TRANSPOSE_CONV(_Operator):
 FORMS: tuple[type[Spec], ...] = (CONV_2D, TRANSPOSE_CONV)
 
 
+LIMIT = "padding is SAME or VALID, and only output_shape sets the size"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The operator with both paddings."""
     if layer.rank != 2:
@@ -168,4 +171,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in LiteRT's words, or why not and what equals it."""
-    return settle(layer, "tflite", propose, batch)
+    return settle(layer, "tflite", propose, batch, limit=LIMIT)

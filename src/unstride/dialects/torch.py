@@ -307,6 +307,9 @@ FORMS: tuple[type[Spec], ...] = (
 )
 
 
+LIMIT = "padding crops as much after as before, and output_padding only gives back at the end"
+
+
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The module, then the function, with the one padding that can give the window."""
     del batch
@@ -331,4 +334,4 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
     """The layer in PyTorch's words, or why not and what equals it."""
-    return settle(layer, "torch", propose, batch)
+    return settle(layer, "torch", propose, batch, limit=LIMIT)
