@@ -32,6 +32,8 @@ SETTINGS = {
     "OMP_NUM_THREADS": "1",
     # TensorFlow turns oneDNN on by the processor's model; only with it do its CPU kernels dilate and group
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    # some errors show a set of words, in hash order
+    "PYTHONHASHSEED": "0",
     # tinygrad's interpreter needs no compiler
     "DEV": "PYTHON",
 }

@@ -22,8 +22,6 @@ def own_fault(provenance: dict[str, object], row: Row) -> str | None:
         return _onednn(row)
     if name == "paddle" and "dilation=0" in row.code:
         return "folds all taps onto one for a dilation of 0"
-    if name == "tinygrad" and "stride=0" in row.code:
-        return "takes a stride of 0 for 1"
     if name == "mlx" and _crops_past_kernel(row):
         return "drops elements of the input before it spaces them by the stride"
     return None

@@ -210,6 +210,10 @@ def telling() -> list[Case]:
         for size in ("[5, 6]", "[7, 5]", "[4, 5]", "[1, 3, 6, 6]", "[3, 5, 5]", "[5]", "(5, 5)", "[0, 0]")
     ]
     rows += [
+        Case(f"{transposed}(2, 3, 3, stride=2)(x, output_size={size})", plane[1:], taps, 3)
+        for size in ("[8, 7]", "[3, 8, 7]", "[1, 3, 8, 7]")
+    ]
+    rows += [
         Case(f"torch.nn.functional.conv_transpose2d(x, w, {each})", plane, taps, bias)
         for each, bias in (
             ("b, 2, 1", 3),

@@ -240,11 +240,14 @@ class _ConvTranspose(_Transposed, _Module):
         if self.output_size is None:
             return super()._output_paddings(size, taps, pads)
         wanted = self.output_size if isinstance(self.output_size, tuple) else (self.output_size,)
-        if len(wanted) not in (self.rank, self.rank + 1, self.rank + 2):
-            rule = f"must have {self.rank} elements, or {self.rank + 2} with batch and channels"
-            raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_size", value=self.output_size)
         spatial = per_axis(wanted[-self.rank :], self.rank, "output_size", Reason.OUTPUT_SHAPE, least=1)
         return tuple(map(self._missing, spatial, taps, size, pads))
+
+    def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+        super().check_output(shape, input_shape)
+        if isinstance(self.output_size, tuple) and len(self.output_size) not in (self.rank, len(input_shape)):
+            rule = f"must have {self.rank} or {len(input_shape)} elements for an input of {len(input_shape)} dimensions"
+            raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_size", value=self.output_size)
 
     def _missing(self, large: int, taps: Taps, small: int, margin: int) -> int:
         least = taps.full(small) - 2 * margin
