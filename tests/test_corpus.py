@@ -1,5 +1,6 @@
 """Every recorded answer of the real frameworks, replayed without them."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_a_file_is_named_after_what_it_holds_and_asks_each_question_once(path: P
     assert len(set(questions)) == len(questions)
     assert all((row.output is None) == (row.error is not None) for row in corpus.rows)
     assert sum(row.output is not None for row in corpus.rows) > len(corpus.rows) / 2
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_provenance_lists_a_file_as_it_is(path: Path) -> None:
+    corpus = load(path)
+    head = [str(corpus.provenance.get(key, "")) for key in ("framework", "version", "backend")]
+    counts = [len(corpus.rows), sum(row.output is None for row in corpus.rows)]
+    line = f"| {' | '.join(map(str, [path.stem, *head, *counts]))} |"
+    text = (FOLDER / "PROVENANCE.md").read_text(encoding="utf-8")
+    assert line in text
+    for reason, count in Counter(row.disagrees for row in corpus.rows if row.disagrees).items():
+        assert f"| {path.stem} | {count} | " in text, reason
 
 
 def test_a_file_is_written_as_it_is_read() -> None:

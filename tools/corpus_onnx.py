@@ -154,6 +154,12 @@ def telling() -> list[Case]:
         Case("ConvTranspose(group=3)", (1, 4, 3), (4, 1, 3)),
         Case("Conv(group=2)", (1, 4, 3), (2, 2, 3), 2),
     ]
+    # a stride that leaves input unread: SAME's total padding is negative
+    rows += [
+        Case(f"Conv(strides=[{stride}], auto_pad={word!r})", (1, 1, size), (1, 1, taps))
+        for stride, size, taps in ((4, 4, 1), (5, 5, 1), (7, 7, 2), (7, 14, 1), (7, 8, 1), (3, 3, 1))
+        for word in ("SAME_UPPER", "SAME_LOWER")
+    ]
     for size, span, stride in ((7, 3, 2), (8, 3, 2), (8, 4, 3)):
         total = conv_same(size, span, stride)
         rows += [

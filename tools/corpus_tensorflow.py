@@ -86,7 +86,7 @@ def _random_transposed(rng: Random) -> Case:
     padding = rng.choice(("SAME", "VALID"))
     size = legal(rng, each, padding)
     if rng.random() < 0.12:
-        size[0] += rng.choice((-1, 1)) * each.stride[0]
+        size[0] = max(1, size[0] + rng.choice((-1, 1)) * each.stride[0])
     shape = [each.batch, *size, each.large]
     name = "tf.nn.conv_transpose" if rng.random() < 0.2 else f"tf.nn.conv{each.rank}d_transpose"
     steps = _steps(rng, each.stride) if each.rank > 1 else each.stride[0]

@@ -6,7 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +16,8 @@ from . import __version__
 from .errors import Reason, UnstrideError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from .dialects.spec import Spec
 
 SIZES_LIMIT = 1_000
@@ -21,11 +25,9 @@ SIZES_LIMIT = 1_000
 EXIT_REJECTED = 1
 """the request was understood and rejected"""
 EXIT_REFUSED = 3
-"""``port``: the target cannot say the layer in one call (what equals it exactly is printed)"""
+"""``port``: not in one call (what equals it exactly is printed); ``solve``: no line within the bounds"""
 EXIT_INTERNAL = 70
 """an error of unstride itself"""
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -44,37 +46,91 @@ def sizes(context: click.Context, option: click.Parameter, value: str | None) ->
         raise UnstrideError(Reason.SIZE, rule, argument=name, value=value) from None
 
 
-def spec_options(command: F) -> F:
-    """The CODE argument and the options that describe its input."""
-    for decorate in (
-        click.option("--json", "as_json", is_flag=True, help="Answer as JSON."),
-        click.option("--dialect", help="Which framework's line it is, where several share the words."),
-        click.option(
-            "--kernel",
-            "kernel_shape",
-            metavar="SIZES",
-            callback=sizes,
-            help="Kernel array's shape, in the framework's own weight layout (functions only).",
-        ),
-        click.option(
-            "--input",
-            "input_shape",
-            metavar="SIZES",
-            callback=sizes,
-            required=True,
-            help="Input shape, in the framework's own data layout: 1,2,2,1.",
-        ),
-        click.argument("code"),
-    ):
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What every command that reads a line is asked about."""
+
+    spec: Spec
+    input_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...] | None
+    as_json: bool
+
+
+def options(command: Callable[..., None], *decorators: Callable[..., Any]) -> Callable[..., None]:
+    """The command with its options, listed in the help in this order."""
+    for decorate in reversed(decorators):
         command = decorate(command)
     return command
 
 
-def read(code: str, dialect: str | None) -> Spec:
-    """The spec of a pasted line; ``-`` reads the line from standard input."""
-    from .dialects.code import TEXT_LIMIT, parse
+def reading(command: Callable[..., None]) -> Callable[..., None]:
+    """The CODE argument and how to read it; the command gets ``spec``."""
 
-    return parse(sys.stdin.read(TEXT_LIMIT + 1) if code == "-" else code, dialect)
+    @wraps(command)
+    def call(code: str, dialect: str | None, given: tuple[str, ...], **others: Any) -> None:
+        from .dialects.code import parse
+        from .dialects.pasted import TEXT_LIMIT, assigned
+
+        text = sys.stdin.read(TEXT_LIMIT + 1) if code == "-" else code
+        command(spec=parse(text, dialect, names=dict(map(assigned, given))), **others)
+
+    return options(
+        call,
+        click.argument("code"),
+        click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="Value of a variable in CODE."),
+        click.option("--dialect", shell_complete=complete_dialect, help="Whose line it is, where several share it."),
+    )
+
+
+def asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that describe the input as well; the command gets ``asked``."""
+
+    @wraps(command)
+    def call(
+        spec: Spec,
+        input_shape: tuple[int, ...] | None,
+        kernel_shape: tuple[int, ...] | None,
+        as_json: bool,
+        **others: Any,
+    ) -> None:
+        shape = input_shape or spec.known_input_shape
+        if shape is None:
+            hint = "give it in the framework's own data layout, batch and channels included: --input 1,2,2,1"
+            raise UnstrideError(Reason.SIZE, "the input's shape is needed", argument="--input", value=None, hint=hint)
+        command(asked=Asked(spec, shape, kernel_shape, as_json), **others)
+
+    shaped = options(
+        call,
+        click.option(
+            "--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as the framework orders it."
+        ),
+        click.option(
+            "--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Answer as JSON."),
+    )
+    return reading(shaped)
+
+
+def single(given: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
+    """One number as a number: it stands for every axis."""
+    return given[0] if given and len(given) == 1 else given
+
+
+def complete_dialect(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The dialects whose names begin so."""
+    from .dialects.registry import NAMES
+
+    del context, option
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
+def complete_file(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell's own completion of files."""
+    from click.shell_completion import CompletionItem
+
+    del context, option
+    return [CompletionItem(incomplete, type="file")]
 
 
 def show(document: object) -> None:
@@ -83,10 +139,13 @@ def show(document: object) -> None:
 
 
 def draw(renderable: Any) -> None:
-    """Print a rich renderable: colours on a terminal only, full width when piped."""
+    """Print a rich renderable: colours on a terminal only, lines never broken or padded."""
     from rich.console import Console
 
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(renderable)
+    with Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120) as console:
+        with console.capture() as drawn:
+            console.print(renderable, soft_wrap=True)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -98,51 +157,36 @@ def commands() -> None:
     "keras.layers.Conv2DTranspose(1, 3, strides=2, padding='same')"; nothing in it is run.
     Use - to read it from standard input.
 
-    Exit codes: 0 done, 1 rejected, 2 wrong usage, 3 the target framework cannot say it in one call.
+    Exit codes: 0 done, 1 rejected, 2 wrong usage, 3 port: not in one call; solve: no line within the bounds.
     """
 
 
 @commands.command()
-@spec_options
-def shape(
-    code: str, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None, dialect: str | None, as_json: bool
-) -> None:
+@asking
+def shape(asked: Asked) -> None:
     """Print the exact output shape."""
     from .geometry.wire import axis_to_wire
 
-    spec = read(code, dialect)
-    layer = spec.read(input_shape, kernel_shape)
-    output = spec.output_shape(input_shape, kernel_shape)
-    if as_json:
-        show(
-            {
-                "code": spec.code(),
-                "dialect": spec.dialect,
-                "input_shape": input_shape,
-                "output_shape": output,
-                "axes": [axis_to_wire(axis) for axis in layer.axes],
-            }
-        )
-    else:
+    spec = asked.spec
+    layer = spec.read(asked.input_shape, asked.kernel_shape)
+    output = spec.output_shape(asked.input_shape, asked.kernel_shape)
+    if not asked.as_json:
         click.echo(str(output))
+        return
+    axes = [axis_to_wire(axis) for axis in layer.axes]
+    facts = {"code": spec.code(), "dialect": spec.dialect, "input_shape": asked.input_shape}
+    show({**facts, "output_shape": output, "axes": axes})
 
 
 @commands.command()
+@asking
 @click.option("--details", is_flag=True, help="Tell everything.")
-@spec_options
-def explain(
-    code: str,
-    input_shape: tuple[int, ...],
-    kernel_shape: tuple[int, ...] | None,
-    dialect: str | None,
-    as_json: bool,
-    details: bool,
-) -> None:
+def explain(asked: Asked, details: bool) -> None:
     """Derive the output shape step by step, with the numbers in it."""
     from .answers import explain as explained
 
-    found = explained(read(code, dialect), input_shape, kernel_shape)
-    if as_json:
+    found = explained(asked.spec, asked.input_shape, asked.kernel_shape)
+    if asked.as_json:
         show(found.as_json())
     elif sys.stdout.isatty():
         draw(found.rich(details=details))
@@ -155,9 +199,9 @@ def explain(
     "--small", metavar="SIZES", callback=sizes, required=True, help="Small side: the input of a transposed convolution."
 )
 @click.option("--large", metavar="SIZES", callback=sizes, required=True, help="Large side: the output you want.")
-@click.option("--kernel", type=click.IntRange(1), help="Taps; left open: every kernel up to --max-kernel.")
-@click.option("--stride", type=click.IntRange(1), help="Stride; left open: every stride up to --max-stride.")
-@click.option("--dilation", type=click.IntRange(1), help="Dilation; left open: every one up to --max-dilation.")
+@click.option("--kernel", metavar="SIZES", callback=sizes, help="Taps; left open: all up to --max-kernel.")
+@click.option("--stride", metavar="SIZES", callback=sizes, help="Stride; left open: all up to --max-stride.")
+@click.option("--dilation", metavar="SIZES", callback=sizes, help="Dilation; left open: all up to --max-dilation.")
 @click.option("--max-kernel", type=click.IntRange(1), default=5, show_default=True, help="Largest kernel tried.")
 @click.option("--max-stride", type=click.IntRange(1), help="Largest stride tried; left out: as far as the sizes allow.")
 @click.option("--max-dilation", type=click.IntRange(1), default=1, show_default=True, help="Largest dilation tried.")
@@ -169,9 +213,9 @@ def explain(
 def solve(
     small: tuple[int, ...],
     large: tuple[int, ...],
-    kernel: int | None,
-    stride: int | None,
-    dilation: int | None,
+    kernel: tuple[int, ...] | None,
+    stride: tuple[int, ...] | None,
+    dilation: tuple[int, ...] | None,
     max_kernel: int,
     max_stride: int | None,
     max_dilation: int,
@@ -187,9 +231,9 @@ def solve(
     found = solved(
         small=small,
         large=large,
-        kernel=kernel,
-        stride=stride,
-        dilation=dilation,
+        kernel=single(kernel),
+        stride=single(stride),
+        dilation=single(dilation),
         dialects=dialects or None,
         transposed=not forward,
         rank=rank,
@@ -201,24 +245,19 @@ def solve(
         show(found.as_json())
     else:
         click.echo(found.text(limit=limit))
+    if not found.found:
+        raise SystemExit(EXIT_REFUSED)
 
 
 @commands.command()
-@click.option("--to", required=True, help="The framework to write it in; see unstride dialects.")
-@spec_options
-def port(
-    code: str,
-    to: str,
-    input_shape: tuple[int, ...],
-    kernel_shape: tuple[int, ...] | None,
-    dialect: str | None,
-    as_json: bool,
-) -> None:
+@asking
+@click.option("--to", required=True, shell_complete=complete_dialect, help="The framework to write it in.")
+def port(asked: Asked, to: str) -> None:
     """Write the layer in another framework, exactly, or say why not and what equals it."""
     from .porting import port as ported
 
-    found = ported(read(code, dialect), to=to, input_shape=input_shape, kernel_shape=kernel_shape)
-    if as_json:
+    found = ported(asked.spec, to=to, input_shape=asked.input_shape, kernel_shape=asked.kernel_shape)
+    if asked.as_json:
         show(found.as_json())
     else:
         click.echo(found.text())
@@ -227,23 +266,19 @@ def port(
 
 
 @commands.command()
-@click.argument("code")
-@click.option("--x", required=True, help="Input array: x.npy, arrays.npz:x or arrays.safetensors:x.")
-@click.option("--kernel", required=True, help="Kernel array, in the framework's own weight layout.")
-@click.option("--bias", help="Bias array.")
+@reading
+@click.option("--x", required=True, shell_complete=complete_file, help="Input: x.npy, a.npz:x or a.safetensors:x.")
+@click.option("--kernel", required=True, shell_complete=complete_file, help="Kernel, in the framework's own layout.")
+@click.option("--bias", shell_complete=complete_file, help="Bias.")
 @click.option("--output", help="Where to write the result (.npy, .npz, .safetensors); left out: print it.")
-@click.option("--dialect", help="Which framework's line it is, where several share the words.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def run(
-    code: str, x: str, kernel: str, bias: str | None, output: str | None, dialect: str | None, as_json: bool
-) -> None:
+def run(spec: Spec, x: str, kernel: str, bias: str | None, output: str | None, as_json: bool) -> None:
     """Compute the layer on arrays from files."""
     import numpy as np
 
     from .computation import run as computed
     from .files import check_name, load, save
 
-    spec = read(code, dialect)
     if output:
         check_name(output)
     y = computed(spec, load(x), load(kernel), load(bias) if bias else None)
@@ -255,7 +290,8 @@ def run(
     elif output:
         click.echo(f"{output}: {y.shape} {y.dtype}")
     else:
-        click.echo(np.array2string(y, threshold=1_000))
+        # a person looks at the numbers, not at axes of one element
+        click.echo(f"{y.shape} {y.dtype}\n{np.array2string(np.squeeze(y), threshold=1_000)}")
 
 
 @commands.command()

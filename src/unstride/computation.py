@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .dialects.refusal import Composition, Margins
+from .dialects.arguments import Pairs
+from .dialects.refusal import Composition
 from .dialects.spec import Spec
-from .engine import execute
+from .engine import activations, execute
 from .errors import Reason, UnstrideError
 from .geometry import DataLayout, Layer, canonical
 
@@ -25,20 +26,22 @@ def run(
     """The spec computed on ``x`` with ``kernel`` and ``bias``.
 
     ``x`` is in the dialect's own data layout, ``kernel`` in its own weight layout, ``bias`` holds one number per
-    output channel. Raises UnstrideError for shapes or element types that the framework would reject.
+    output channel. An activation of the layer is applied. Raises UnstrideError for shapes or element types that the
+    framework would reject.
 
     >>> from unstride import parse
     >>> spec = parse("keras.layers.Conv1DTranspose(1, 2, strides=2, use_bias=False)")
     >>> run(spec, np.array([[[1], [2]]]), np.array([[[3]], [[4]]])).ravel().tolist()
     [3, 4, 6, 8]
     """
+    activation = _activation(spec)
     data, weights = as_array(x, "x"), as_array(kernel, "kernel")
     layer = spec.read(data.shape, weights.shape)
     layout = spec.data_layout(data.ndim)
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
     canonical_x = layout.to_canonical(data.shape).apply(data)
     y = execute.run(layer, canonical_x, packed, _checked_bias(spec, layer, bias), engine=engine)
-    return _as_dialect(spec.output_layout(data.ndim), y)
+    return activation(_as_dialect(spec.output_layout(data.ndim), y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Prepared:
     layer: Layer
     input_shape: tuple[int, ...]
     compute: Callable[[Array], Array]
+    activation: Callable[[Array], Array]
 
     def __call__(self, x: ArrayLike) -> Array:
         data = as_array(x, "x")
@@ -59,7 +63,7 @@ class Prepared:
             )
         layout = self.spec.data_layout(data.ndim)
         y = self.compute(layout.to_canonical(data.shape).apply(data))
-        return _as_dialect(self.spec.output_layout(data.ndim), y)
+        return self.activation(_as_dialect(self.spec.output_layout(data.ndim), y))
 
 
 def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, input_shape: tuple[int, ...]) -> Prepared:
@@ -68,7 +72,20 @@ def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, inp
     layer = spec.read(input_shape, weights.shape)
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
     compute = execute.prepare(layer, packed, _checked_bias(spec, layer, bias))
-    return Prepared(spec, layer, tuple(input_shape), compute)
+    return Prepared(spec, layer, tuple(input_shape), compute, _activation(spec))
+
+
+def _activation(spec: Spec) -> Callable[[Array], Array]:
+    """What the layer does to its output; integers become double precision where it is not nothing."""
+    name = spec.activation_name
+    if name is None:
+        return lambda y: y
+    if name not in activations.BY_NAME and name not in activations.ALIASES:
+        rule = f"is not known; there are {', '.join(activations.BY_NAME)}"
+        hint = "leave it out, and apply it to the result"
+        raise UnstrideError(Reason.UNSUPPORTED, rule, argument="activation", value=name, hint=hint)
+    function = activations.BY_NAME.get(name) or activations.ALIASES[name]
+    return lambda y: np.asarray(function(y if y.dtype.kind == "f" else y.astype(np.float64)))
 
 
 def run_canonical(
@@ -104,7 +121,7 @@ def _run_composition(found: Composition, x: Array, weights: Array, bias: Array |
     return y
 
 
-def _cropped(array: Array, drops: Margins) -> Array:
+def _cropped(array: Array, drops: Pairs) -> Array:
     ends = zip(drops, array.shape[2:], strict=True)
     return array[:, :, *(slice(before, size - after) for (before, after), size in ends)]
 

@@ -83,10 +83,10 @@ class Story:
             "",
             answers,
             "",
-            f"Every input element stamps the kernel, 2 apart: 5×5 in all. Both crop it to 4×4; Keras drops "
-            f"{_drop(crops['keras'])}, the lecture {_drop(crops['lecture'])}.\n"
-            "The numbers are the same, one pixel apart. Neither is wrong: padding='same' puts the odd crop behind, "
-            "padding=1, output_padding=1 puts it before.\n",
+            "Every input element stamps the kernel, 2 apart: 5×5 in all. Both crop it to 4×4:\n"
+            f"Keras drops {_drop(crops['keras'])}, the lecture {_drop(crops['lecture'])}.\n"
+            "The numbers are the same, one pixel apart. Neither is wrong: Keras's padding='same' takes\n"
+            "the odd element of the crop from the end, PyTorch's padding=1 with output_padding=1 from the start.\n",
             "[bold]The lecture's answer in each framework[/] (✓ computed here, the same numbers)",
             lines,
         )

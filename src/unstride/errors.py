@@ -34,8 +34,6 @@ class Reason(StrEnum):
     """a padding that the framework does not accept"""
     RANK = "rank"
     """an input with the wrong number of dimensions"""
-    REFUSED = "refused"
-    """the target dialect cannot say the layer"""
     SIZE = "size"
     """an input or output size that is zero, negative or not an integer"""
     STRIDE = "stride"

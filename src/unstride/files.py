@@ -56,6 +56,7 @@ def save(name: str, array: NDArray[Any]) -> None:
         raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
     try:
         with os.fdopen(handle, "wb") as stream:
+            Path(temporary).chmod(0o666 & ~_umask())
             _WRITERS[path.suffix](stream, key or "y", array)
         Path(temporary).replace(path)
     except OSError as error:
@@ -66,13 +67,20 @@ def save(name: str, array: NDArray[Any]) -> None:
         raise
 
 
+def _umask() -> int:
+    """The permissions that this process withholds from new files (which can only be read by setting them)."""
+    withheld = os.umask(0o077)
+    os.umask(withheld)
+    return withheld
+
+
 def _split(name: str) -> tuple[Path, str | None]:
     """File and key; a colon that belongs to the path itself (a drive letter) is left alone."""
     head, colon, key = name.rpartition(":")
     path = Path(head) if colon and Path(head).suffix in SUFFIXES else Path(name)
     if path.suffix not in SUFFIXES:
         rule = f"must end in {', '.join(SUFFIXES)}"
-        raise UnstrideError(Reason.FILE, rule, argument="file", value=name, hint="save the array with numpy.save")
+        raise UnstrideError(Reason.FILE, rule, argument="file", value=name, hint="give a file of one of these kinds")
     return path, key if path != Path(name) else None
 
 
@@ -122,8 +130,8 @@ def _safetensors() -> Any:  # the library is optional and ships no types
         import safetensors
         import safetensors.numpy
     except ImportError:
-        hint = "pip install safetensors, or save the arrays as .npz"
-        raise UnstrideError(Reason.FILE, "reading .safetensors needs the safetensors library", hint=hint) from None
+        hint = "pip install safetensors, or use .npz"
+        raise UnstrideError(Reason.FILE, ".safetensors files need the safetensors library", hint=hint) from None
     return safetensors
 
 
@@ -133,7 +141,9 @@ def _write_npy(stream: Any, key: str, array: NDArray[Any]) -> None:
 
 
 def _write_npz(stream: Any, key: str, array: NDArray[Any]) -> None:
-    np.savez(stream, **{key: array})
+    # as np.savez does, which cannot name an array after one of its own parameters
+    with zipfile.ZipFile(stream, "w") as archive, archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def _write_safetensors(stream: Any, key: str, array: NDArray[Any]) -> None:

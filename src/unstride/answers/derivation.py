@@ -61,6 +61,9 @@ class Explanation:
         kind = "transposed convolution" if self.layer.transposed else "convolution"
         return (self.spec.code(), f"{self.title} {kind}: {self.input_shape} → {self.output_shape}")
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self, *, details: bool = False) -> str:
         """Plain text."""
         return as_text(self.heading, self.sections(details=details))

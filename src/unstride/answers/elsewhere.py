@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..dialects import registry
-from ..dialects.refusal import Refusal
+from ..dialects.refusal import Outcome
 from ..dialects.spec import Spec
 from ..geometry import Layer
 
@@ -15,25 +15,11 @@ MAJOR = ("keras", "torch", "tensorflow", "jax", "flax", "onnx")
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(Outcome):
     """One layer in one dialect."""
 
-    dialect: str
     title: str
     """the framework's own name"""
-    written: Spec | Refusal
-
-    @property
-    def exact(self) -> bool:
-        """Whether one call says it."""
-        return isinstance(self.written, Spec)
-
-    @property
-    def target(self) -> Spec | None:
-        """The spec that takes the weights: the whole layer, or the middle of its composition."""
-        if isinstance(self.written, Spec):
-            return self.written
-        return self.written.composition.spec if self.written.composition else None
 
     @property
     def line(self) -> str:
@@ -46,17 +32,10 @@ class Translation:
 
     def as_json(self) -> dict[str, Any]:
         """The translation as JSON values."""
-        composition = None if isinstance(self.written, Spec) else self.written.composition
-        return {
-            "dialect": self.dialect,
-            "exact": self.exact,
-            "code": self.written.code() if isinstance(self.written, Spec) else None,
-            "refusal": None if isinstance(self.written, Spec) else self.written.rule,
-            "composition": list(composition.steps()) if composition else None,
-        }
+        return {"dialect": self.dialect} | self.facts()
 
 
 def translate_everywhere(layer: Layer, batch: int = 1) -> tuple[Translation, ...]:
     """``layer`` in every dialect, the most usual first."""
     ordered = sorted(registry.DIALECTS, key=lambda d: MAJOR.index(d.name) if d.name in MAJOR else len(MAJOR))
-    return tuple(Translation(d.name, d.title, d.module().write(layer, batch)) for d in ordered)
+    return tuple(Translation(d.name, d.module().write(layer, batch), d.title) for d in ordered)

@@ -52,3 +52,8 @@ def as_html(heading: tuple[str, ...], sections: tuple[Section, ...]) -> str:
         parts.append(f"<h4>{escape(section.title)}</h4>")
         parts.append(f'<pre style="white-space:pre-wrap;margin:0 0 0 1em">{lines}</pre>')
     return "\n".join([*parts, "</section>"])
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the singular or plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import gcd, prod
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, Layer
-
-Place: TypeAlias = int | tuple[int, int] | range
-"""One index, or a half-open (start, stop) range of indices, along one axis."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,9 @@ class Solutions:
             return ()
         return tuple(_nearest(self))
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self, *, limit: int = 30) -> str:
         """The solutions in lines of text, at most ``limit`` lines of code; lines of one layer stand together."""
         given, wanted = (self.small, self.large) if self.transposed else (self.large, self.small)

@@ -12,7 +12,8 @@ from ..geometry import Axis, Layer
 from .ambiguity import asking_arguments
 from .coverage import TAP_LIMIT, AxisCoverage, is_even
 from .elsewhere import MAJOR
-from .prose import Section
+from .prose import Section, count
+from .reasons import channels, formula, relation, same_remark
 
 if TYPE_CHECKING:
     from .ambiguity import AxisSizes, Choice
@@ -56,8 +57,8 @@ def _kinds(found: Explanation) -> Iterator[tuple[str, int]]:
 
 def _derivation(found: Explanation) -> Iterator[str]:
     """What all axes have in common is told once."""
-    relations = [tuple(_relation(axis, transposed=found.layer.transposed)) for axis in found.layer.axes]
-    remarks = [_same_remark(found, axis) for axis in found.layer.axes]
+    relations = [tuple(relation(axis, transposed=found.layer.transposed)) for axis in found.layer.axes]
+    remarks = [same_remark(found, axis) for axis in found.layer.axes]
     alike = len(set(relations)) == 1
     if alike:
         yield from relations[0]
@@ -68,38 +69,11 @@ def _derivation(found: Explanation) -> Iterator[str]:
         if not alike:
             yield from (indent + line for line in relations[index])
         yield from (indent + step for step in found.windows[index].steps)
+        yield indent + formula(found.layer.axes[index], transposed=found.layer.transposed)
     yield from filter(None, dict.fromkeys(remarks))
-
-
-def _relation(axis: Axis, *, transposed: bool) -> Iterator[str]:
-    """The relation with the numbers of this axis."""
-    place = "i" if axis.stride == 1 else f"{axis.stride}·i"
-    place += " + t" if axis.dilation == 1 else f" + {axis.dilation}·t"
-    place += f" {'−' if axis.before > 0 else '+'} {abs(axis.before)}" if axis.before else ""
-    taps = _count(axis.kernel, "tap")
-    if transposed:
-        apart = "one element apart" if axis.stride == 1 else f"{axis.stride} elements apart"
-        yield f"each input element stamps the kernel ({taps}) into the output, {apart}:"
-        yield f"  output[{place}] += input[i]·kernel[t]"
-    else:
-        yield f"the kernel ({taps}) moves over the input {_count(axis.stride, 'element')} at a time:"
-        yield f"  output[i] += input[{place}]·kernel[t]"
-    sides = ("input", "output") if transposed else ("output", "input")
-    yield "the relation: large = stride·small + dilation·tap − before; small is the {}, large the {}".format(*sides)
-
-
-def _same_remark(found: Explanation, axis: Axis) -> str | None:
-    """What ``same`` keeps the same; people expect the size."""
-    if found.words is None or found.words.padding != "same" or axis.stride == 1:
-        return None
-    if found.layer.transposed:
-        aim = f"At stride {axis.stride} it aims at input·{axis.stride} = {axis.small * axis.stride}"
-        if axis.large == axis.small * axis.stride:
-            return f"'same' keeps the size only at stride 1. {aim}."
-        return f"'same' keeps the size only at stride 1. {aim}; here {axis.large} was asked for."
-    if axis.small != -(-axis.large // axis.stride):
-        return None
-    return f"'same' keeps the size only at stride 1. At stride {axis.stride} it divides the size by it, rounded up."
+    yield channels(found.layer)
+    if found.spec.activation_name:
+        yield f"{found.spec.activation_name} is applied to every output element; it changes no size"
 
 
 # --- crop and pad ---------------------------------------------------------------------------------------------
@@ -132,19 +106,19 @@ def _crop(axis: Axis, *, bias: bool) -> Iterator[str]:
     alone = "only the bias" if bias else "zero"
     for side, margin in (("before the first", axis.before), ("behind the last", axis.after)):
         if margin < 0:
-            yield f"the output has {_count(-margin, 'element')} {side} stamp: {alone} there"
+            yield f"the output has {count(-margin, 'element')} {side} stamp: {alone} there"
 
 
 def _pad(axis: Axis) -> Iterator[str]:
     before, after = max(axis.before, 0), max(axis.after, 0)
     if before or after:
-        yield f"{_count(before, 'zero')} before and {after} after"
+        yield f"{count(before, 'zero')} before and {after} after"
     else:
         yield "nothing" + (": the kernel's steps fit the input exactly" if axis.after == 0 == axis.before else "")
     if axis.after < 0:
-        yield f"the last {_count(-axis.after, 'input element')} {_are(-axis.after)} never read: no whole step is left"
+        yield f"the last {count(-axis.after, 'input element')} {_are(-axis.after)} never read: no whole step is left"
     if axis.before < 0:
-        yield f"the first {_count(-axis.before, 'input element')} {_are(-axis.before)} never read"
+        yield f"the first {count(-axis.before, 'input element')} {_are(-axis.before)} never read"
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------
@@ -337,7 +311,7 @@ def _runs(coverage: AxisCoverage) -> Iterator[str]:
     for run in coverage.runs[:64]:
         middle = "" if run.count < 3 else f", {run.first + run.step}, …"
         places = f"{run.first}{middle}" + ("" if run.count == 1 else f", {run.last}")
-        yield f"  {places}: {_count(run.taps, 'tap')}" + ("" if run.complete else " (border)")
+        yield f"  {places}: {count(run.taps, 'tap')}" + ("" if run.complete else " (border)")
 
 
 # --- cost -----------------------------------------------------------------------------------------------------
@@ -349,7 +323,7 @@ def _cost(found: Explanation) -> Iterator[str]:
     layout = found.spec.weight_layout(layer.rank)
     shape = found.spec.kernel_shape(layer)
     bias = ", the bias included" if layer.bias else ""
-    yield f"kernel array {shape}: {layout.name}; {_count(cost.parameters, 'parameter')}{bias}"
+    yield f"kernel array {shape}: {layout.name}; {count(cost.parameters, 'parameter')}{bias}"
     yield (
         f"float32 bytes: input {cost.input_bytes:,}, output {cost.output_bytes:,}, kernel {cost.weight_bytes:,}"
         f" ({prod(found.output_shape):,} output elements)"
@@ -365,10 +339,6 @@ def _times(sizes: tuple[int, ...] | list[int]) -> str:
 
 def _each(margins: tuple[int, ...]) -> str:
     return signed(margins[0]) if len(set(margins)) == 1 else f"({', '.join(map(str, margins))})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def _are(number: int) -> str:

@@ -88,7 +88,7 @@ class _Spelling:
     dialect: str
     call: str
     """the call with its first arguments; ``{arguments}`` takes the rest"""
-    stride: str
+    stride: str = ""
     same: str = ""
     valid: str = ""
     number: str = ""
@@ -174,16 +174,14 @@ _TRANSPOSED = (
     ),
     _Spelling(
         "tensorflow",
-        "tf.nn.conv_transpose(x, w, output_shape={shape}{arguments})",
-        stride="strides={stride}",
+        "tf.nn.conv_transpose(x, w, output_shape={shape}, strides={stride}{arguments})",
         **_UPPER,
         number="padding={framed}",
         dilation="dilations={dilation}",
     ),
     _Spelling(
         "jax",
-        "jax.lax.conv_transpose(x, w{arguments})",
-        stride="strides={strides}",
+        "jax.lax.conv_transpose(x, w, {strides}{arguments})",
         **_UPPER,
         number="padding={pairs}",
         dilation="rhs_dilation={dilations}",
@@ -296,8 +294,8 @@ def words_of(spec: Spec, layer: Layer) -> Words | None:
         return None
     return Words(
         kernel=layer.kernel,
-        stride=tuple(axis.stride for axis in layer.axes),
-        dilation=tuple(axis.dilation for axis in layer.axes),
+        stride=layer.stride,
+        dilation=layer.dilation,
         padding=padding,
         output_padding=_extra(spec, layer.rank) if layer.transposed else None,
         size=layer.output_size,
@@ -336,8 +334,8 @@ def _padding(spec: Spec, layer: Layer) -> PaddingWord | None:
             return "valid"
         if value is not None and not isinstance(value, str):
             return _margins(value, layer.rank)
-    befores = tuple(axis.before for axis in layer.axes)
-    return befores if befores == tuple(axis.after for axis in layer.axes) else None
+    befores = layer.before
+    return befores if befores == layer.after else None
 
 
 def _margins(value: object, rank: int) -> tuple[int, ...] | None:

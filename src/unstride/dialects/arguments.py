@@ -12,6 +12,9 @@ Sizes: TypeAlias = int | tuple[int, ...]
 Pads: TypeAlias = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
 """A word, one integer, one per axis, or a (before, after) pair per axis."""
 
+Pairs: TypeAlias = tuple[tuple[int, int], ...]
+"""A (before, after) pair for each spatial axis."""
+
 
 def integer(value: object, name: str, reason: Reason, *, least: int | None = None) -> int:
     """``value`` if it is an integer of at least ``least``; booleans and floats are not."""
@@ -50,6 +53,17 @@ def per_axis(
     return tuple(entries)
 
 
+def integers(
+    value: object, name: str, reason: Reason, *, rank: int | None = None, least: int | None = 1
+) -> tuple[int, ...]:
+    """Integers that are written out, ``rank`` of them where the rank is known; one for all axes is not taken."""
+    if not isinstance(value, tuple) or (rank is not None and len(value) != rank):
+        count = "" if rank is None else f"{rank} "
+        rule, hint = f"must be a list of {count}integers", "write one for each axis, such as [2, 2]"
+        raise UnstrideError(reason, rule, argument=name, value=value, hint=hint)
+    return tuple(integer(entry, name, reason, least=least) for entry in value)
+
+
 def pad_pairs(value: object, rank: int, name: str, *, least: int | None = 0) -> tuple[tuple[int, int], ...]:
     """A (before, after) pair per axis, from one integer, one per axis, or pairs.
 
@@ -70,6 +84,19 @@ def one_of(value: object, choices: tuple[str, ...], name: str, reason: Reason) -
     if not isinstance(value, str) or value not in choices:
         raise UnstrideError(reason, f"must be one of {', '.join(map(repr, choices))}", argument=name, value=value)
     return value
+
+
+def check_divides(groups: int, count: int, counted: str, name: str = "groups") -> None:
+    """UnstrideError unless the ``groups``, given as the argument ``name``, divide the ``count`` of what is counted."""
+    if count % groups:
+        raise UnstrideError(Reason.GROUPS, f"must divide {counted}, here {count}", argument=name, value=groups)
+
+
+def check_channels(channels: int, declared: int, name: str, place: str) -> None:
+    """UnstrideError unless the input has the channels that the argument ``name`` declares, in their ``place``."""
+    if channels != declared:
+        rule, hint = f"the input has {channels} channels", f"use {name}={channels}, or put the channels {place}"
+        raise UnstrideError(Reason.CHANNELS, rule, argument=name, value=declared, hint=hint)
 
 
 def compact(values: tuple[int, ...]) -> Sizes:

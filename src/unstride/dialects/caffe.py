@@ -24,11 +24,11 @@ from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import Sizes, compact, integer, per_axis
+from .arguments import Sizes, check_divides, compact, integer, per_axis
 from .prototxt import Message, Value, read_message
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
-from .windows import Taps, Window, crop, pad
+from .windows import Taps, Window, crop, pad_truncated
 
 _OUTSIDE = ("bottom", "name", "param", "ntop", "in_place")
 """the arguments of a NetSpec call that are not part of convolution_param"""
@@ -71,9 +71,7 @@ class _Convolution(Spec):
     def check(self) -> None:
         integer(self.num_output, "num_output", Reason.CHANNELS, least=1)
         integer(self.group, "group", Reason.GROUPS, least=1)
-        if self.num_output % self.group:
-            rule = f"must divide num_output, which is {self.num_output}"
-            raise UnstrideError(Reason.GROUPS, rule, argument="group", value=self.group)
+        check_divides(self.group, self.num_output, "num_output", "group")
         if self.axis != 1:
             rule = "only the second axis can hold the channels here"
             hint = "reshape the input to (N, C, ...), then leave axis out"
@@ -110,21 +108,15 @@ class _Convolution(Spec):
         return bool(self.bias_term)
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions < 3:
-            rule = "the input has at least 3 dimensions (N, C, and the spatial axes)"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(dimensions - 2)
+        return self.first_layout(dimensions)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del kernel_shape
-        if channels % self.group:
-            rule = f"must divide the input's channels, which are {channels}"
-            raise UnstrideError(Reason.GROUPS, rule, argument="group", value=self.group)
-        small, large = (channels, self.num_output) if self.transposed else (self.num_output, channels)
-        return Filters(self._per_axis("kernel_size", rank, None), small, large, self.group)
+        check_divides(self.group, channels, "the input's channels", "group")
+        return self.layer_filters(self._per_axis("kernel_size", rank, None), channels, self.num_output, self.group)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         rank = len(size)
@@ -160,14 +152,7 @@ class Convolution(_Convolution):
     transposed = False
 
     def _window(self, taps: Taps, size: int, margin: int) -> Window:
-        shown = f"pad={margin} pads {margin} on both sides"
-        room = size + 2 * margin - taps.span
-        if -taps.stride < room < 0:
-            rounded = f"small = {room} / {taps.stride} + 1 = 1: the division rounds towards zero"
-            least = max(taps.span - 2 * margin - taps.stride + 1, 0)
-            sizes = range(least, taps.span - 2 * margin + taps.stride)
-            return Window(taps.axis(1, size, margin), (shown, taps.spanned(), rounded), sizes)
-        return pad(taps, size, margin, margin).because(shown)
+        return pad_truncated(taps, size, margin, margin).because(f"pad={margin} pads {margin} on both sides")
 
 
 class Deconvolution(_Convolution):
@@ -261,11 +246,9 @@ LIMIT = "pad is the same on both sides"
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The one padding that can give the window."""
     del batch
-    axes = layer.axes
     words: dict[str, Any] = {"num_output": layer.out_channels, "kernel_size": compact(layer.kernel)}
-    lists = {"stride": (1, [axis.stride for axis in axes]), "pad": (0, [axis.before for axis in axes])}
-    lists["dilation"] = (1, [axis.dilation for axis in axes])
-    words |= {name: compact(tuple(values)) for name, (usual, values) in lists.items() if set(values) != {usual}}
+    lists = {"stride": (1, layer.stride), "pad": (0, layer.before), "dilation": (1, layer.dilation)}
+    words |= {name: compact(values) for name, (usual, values) in lists.items() if set(values) != {usual}}
     form: Callable[..., Spec] = Deconvolution if layer.transposed else Convolution
     yield partial(form, Source("bottom"), group=layer.groups, bias_term=layer.bias, **words)
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer, WeightLayout, canonical
-from .arguments import integer, one_of, per_axis
+from .arguments import Pairs, integer, integers, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window, crop, invert_pads, invert_same, invert_valid, multiply_same, pad, pad_same
@@ -56,20 +56,15 @@ class _Operation(Spec):
 
     def _check_list(self, name: str, reason: Reason, least: int) -> None:
         value = getattr(self, name)
-        if value is not None and not isinstance(value, tuple):
-            raise UnstrideError(reason, "must be a list of integers", argument=name, value=value)
-        for entry in value or ():
-            integer(entry, name, reason, least=least)
+        if value is not None:
+            integers(value, name, reason, least=least)
 
     @property
     def bias_present(self) -> bool:
         return self.bias is not None
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if not 3 <= dimensions <= 5:
-            rule = "the input has 3 to 5 dimensions (N, C, and the spatial axes)"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(dimensions - 2)
+        return self.first_layout(dimensions, most=5)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
@@ -83,7 +78,7 @@ class _Operation(Spec):
         dilations = per_axis(self.dilations or ones, len(kernel), "dilations", Reason.DILATION)
         return tuple(map(Taps, kernel, strides, dilations))
 
-    def _pairs(self, rank: int) -> tuple[tuple[int, int], ...]:
+    def _pairs(self, rank: int) -> Pairs:
         """(before, after) of each axis; zeros unless the pads are custom."""
         if self.pad_type != "custom" or self.pad is None:
             return ((0, 0),) * rank
@@ -153,11 +148,7 @@ class ConvTranspose(_Operation):
     def check(self) -> None:
         super().check()
         if self.output_shape_ is not None:
-            if not isinstance(self.output_shape_, tuple):
-                rule = "must be a list: the whole shape of the output"
-                raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_shape", value=self.output_shape_)
-            for entry in self.output_shape_:
-                integer(entry, "output_shape", Reason.OUTPUT_SHAPE, least=0)
+            integers(self.output_shape_, "output_shape", Reason.OUTPUT_SHAPE, least=0)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         taps, pairs = self._taps(kernel), self._pairs(len(size))
@@ -197,7 +188,7 @@ FORMS: tuple[type[Spec], ...] = (Conv, ConvTranspose)
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The words, then custom pads, then each of them with the output's shape."""
     axes = layer.axes
-    lists = {"strides": [axis.stride for axis in axes], "dilations": [axis.dilation for axis in axes]}
+    lists = {"strides": layer.stride, "dilations": layer.dilation}
     shared: dict[str, Any] = {name: values for name, values in lists.items() if set(values) != {1}}
     form: Callable[..., Spec] = ConvTranspose if layer.transposed else Conv
     if layer.bias:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import Pads, Sizes, compact, integer, one_of, pad_pairs, per_axis
-from .lax import WORDS, Pairs, slide_windows, sliding, space, stuffing, word
+from .arguments import Pads, Pairs, Sizes, check_channels, check_divides, compact, integer, one_of, pad_pairs, per_axis
+from .lax import WORDS, slide_windows, sliding, space, stuffing, word
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
 from .windows import Taps, Window
@@ -42,23 +42,21 @@ class _Equinox(Spec):
     padding_mode: str
 
     @property
-    def dimensions(self) -> int:
-        """Number of spatial axes."""
+    def rank(self) -> int:
+        """Number of spatial axes: part of the call's name, or its first argument."""
         raise NotImplementedError
 
     def check(self) -> None:
         for name, reason in (("kernel_size", Reason.KERNEL), ("stride", Reason.STRIDE), ("dilation", Reason.DILATION)):
-            per_axis(getattr(self, name), self.dimensions, name, reason)
+            per_axis(getattr(self, name), self.rank, name, reason)
         integer(self.groups, "groups", Reason.GROUPS, least=1)
         for name, least in (("in_channels", 1), ("out_channels", 0)):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=least)
-            if channels % self.groups:
-                rule = f"must divide {name}, which is {channels}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
+            check_divides(self.groups, channels, name)
         if isinstance(self.padding, str):
             word(self.padding)
         else:
-            pad_pairs(self.padding, self.dimensions, "padding", least=None)
+            pad_pairs(self.padding, self.rank, "padding", least=None)
         mode = self.padding_mode.upper() if isinstance(self.padding_mode, str) else self.padding_mode
         if one_of(mode, _MODES, "padding_mode", Reason.PADDING) != "ZEROS":
             self._refuse_mode(mode)
@@ -67,34 +65,25 @@ class _Equinox(Spec):
         raise NotImplementedError
 
     def _taps(self) -> tuple[Taps, ...]:
-        rank = self.dimensions
-        strides = per_axis(self.stride, rank, "stride", Reason.STRIDE)
-        dilations = per_axis(self.dilation, rank, "dilation", Reason.DILATION)
+        strides = per_axis(self.stride, self.rank, "stride", Reason.STRIDE)
+        dilations = per_axis(self.dilation, self.rank, "dilation", Reason.DILATION)
         return tuple(map(Taps, self._kernel(), strides, dilations))
 
     def _kernel(self) -> tuple[int, ...]:
-        return per_axis(self.kernel_size, self.dimensions, "kernel_size", Reason.KERNEL)
+        return per_axis(self.kernel_size, self.rank, "kernel_size", Reason.KERNEL)
 
     @property
     def bias_present(self) -> bool:
         return bool(self.use_bias)
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        layout = DataLayout.first(self.dimensions, batched=False)
-        if dimensions != self.dimensions + 1:
-            rule = f"takes {self.dimensions + 1} dimensions ({layout.name}): there is no batch axis"
-            hint = "leave the batch out; jax.vmap(layer) takes a batch"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions, hint=hint)
-        return layout
+        hint = "there is no batch axis: leave the batch out; jax.vmap(layer) takes a batch"
+        return self.exact_layout(DataLayout.first(self.rank, batched=False), dimensions, hint)
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_channels:
-            rule = f"the input has {channels} channels"
-            hint = f"use in_channels={channels}, or put the channels first"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels, hint=hint)
-        small, large = (channels, self.out_channels) if self.transposed else (self.out_channels, channels)
-        return Filters(self._kernel(), small, large, self.groups)
+        check_channels(channels, self.in_channels, "in_channels", "first")
+        return self.layer_filters(self._kernel(), channels, self.out_channels, self.groups)
 
 
 class _Forward(_Equinox):
@@ -132,8 +121,8 @@ class _Transposed(_Equinox):
 
     def check(self) -> None:
         super().check()
-        extras = per_axis(self.output_padding, self.dimensions, "output_padding", Reason.OUTPUT_PADDING, least=None)
-        strides = per_axis(self.stride, self.dimensions, "stride", Reason.STRIDE)
+        extras = per_axis(self.output_padding, self.rank, "output_padding", Reason.OUTPUT_PADDING, least=None)
+        strides = per_axis(self.stride, self.rank, "stride", Reason.STRIDE)
         if any(extra >= stride for extra, stride in zip(extras, strides, strict=True)):
             rule, hint = "must be smaller than the stride on every axis", "choose a smaller one, or a larger stride"
             value = self.output_padding
@@ -141,7 +130,7 @@ class _Transposed(_Equinox):
 
     def _refuse_mode(self, mode: str) -> None:
         sized = isinstance(self.padding, str) and self.padding.upper() != "VALID"
-        if mode != "CIRCULAR" or not sized or self.output_padding not in (0, (0,) * self.dimensions):
+        if mode != "CIRCULAR" or not sized or self.output_padding not in (0, (0,) * self.rank):
             rule = "must be 'ZEROS', or 'CIRCULAR' with padding 'SAME' or 'SAME_LOWER' and no output_padding"
             raise UnstrideError(Reason.PADDING, rule, argument="padding_mode", value=self.padding_mode)
         crops = [self._crops(taps, 0) for taps in self._taps()]
@@ -196,8 +185,6 @@ class _Transposed(_Equinox):
 
 @dataclass(frozen=True)
 class _Conv(_Forward):
-    rank: ClassVar[int]
-
     in_channels: int
     out_channels: int
     kernel_size: Sizes
@@ -211,15 +198,9 @@ class _Conv(_Forward):
     _: KW_ONLY
     key: Source
 
-    @property
-    def dimensions(self) -> int:
-        return self.rank
-
 
 @dataclass(frozen=True)
 class _ConvTranspose(_Transposed):
-    rank: ClassVar[int]
-
     in_channels: int
     out_channels: int
     kernel_size: Sizes
@@ -234,11 +215,8 @@ class _ConvTranspose(_Transposed):
     _: KW_ONLY
     key: Source
 
-    @property
-    def dimensions(self) -> int:
-        return self.rank
 
-
+@dataclass(frozen=True)
 class _General(_Equinox):
     """A form whose first argument is the rank."""
 
@@ -249,29 +227,15 @@ class _General(_Equinox):
         super().check()
 
     @property
-    def dimensions(self) -> int:
+    def rank(self) -> int:
         return self.num_spatial_dims
 
 
 @dataclass(frozen=True)
-class Conv(_General, _Forward):
+class Conv(_Conv, _General):
     """``equinox.nn.Conv``."""
 
     call = "equinox.nn.Conv"
-
-    num_spatial_dims: int
-    in_channels: int
-    out_channels: int
-    kernel_size: Sizes
-    stride: Sizes = 1
-    padding: Pads = 0
-    dilation: Sizes = 1
-    groups: int = 1
-    use_bias: bool = True
-    padding_mode: str = "ZEROS"
-    dtype: Source | str | None = None
-    _: KW_ONLY
-    key: Source
 
 
 @dataclass(frozen=True)
@@ -310,8 +274,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The form that names its rank, then the general one; no padding, words, equal numbers, pairs."""
     del batch
     shared: dict[str, Any] = {
-        "stride": compact(tuple(axis.stride for axis in layer.axes)),
-        "dilation": compact(tuple(axis.dilation for axis in layer.axes)),
+        "stride": compact(layer.stride),
+        "dilation": compact(layer.dilation),
         "groups": layer.groups,
         "use_bias": layer.bias,
         "key": Source("key"),

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, compact, integer, per_axis
-from .lax import Pairs, slide_windows, sliding, space_windows, strides_apart, stuffing, transpose_windows, word
+from .arguments import Pairs, Sizes, check_channels, check_divides, compact, integer, per_axis
+from .lax import slide_windows, sliding, space_windows, strides_apart, stuffing, transpose_windows, word
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window
@@ -104,11 +104,8 @@ class _Flax(Spec):
     def _filters(self, channels: int, features: int) -> Filters:
         groups = getattr(self, "feature_group_count", 1)
         for name, count in (("the input's channels", channels), ("the features", features)):
-            if count % groups:
-                rule = f"must divide {name}, which are {count}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="feature_group_count", value=groups)
-        small, large = (channels, features) if self.transposed else (features, channels)
-        return Filters(self._kernel(), small, large, groups)
+            check_divides(groups, count, name, "feature_group_count")
+        return self.layer_filters(self._kernel(), channels, features, groups)
 
 
 class _Conv(_Flax):
@@ -232,10 +229,7 @@ class _Nnx(_Flax):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_features:
-            rule = f"the input has {channels} channels"
-            hint = f"use in_features={channels}, or put the channels last"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_features", value=self.in_features, hint=hint)
+        check_channels(channels, self.in_features, "in_features", "last")
         return self._filters(channels, self.out_features)
 
 
@@ -370,8 +364,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     numbers = _numbers(tuple(map(stuffing, layer.axes)))
     if layer.groups == 1:
         # None and a tuple are what the linen layer's signature names
-        shared["strides"] = None if strides == 1 else tuple(axis.stride for axis in layer.axes)
-        shared["kernel_dilation"] = None if dilation == 1 else tuple(axis.dilation for axis in layer.axes)
+        shared["strides"] = None if strides == 1 else layer.stride
+        shared["kernel_dilation"] = None if dilation == 1 else layer.dilation
         for transpose_kernel in (False, True):
             for form in _forms(layer, nnx.ConvTranspose, linen.ConvTranspose):
                 for padding in ("SAME", "VALID", numbers):

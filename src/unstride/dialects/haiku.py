@@ -18,10 +18,10 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, compact, integer, per_axis
-from .lax import Pairs, pairs, slide_windows, sliding, space, stuffing, transpose_windows, word
+from .arguments import Pairs, Sizes, check_divides, compact, integer, per_axis
+from .lax import pairs, slide_windows, sliding, space, stuffing, transpose_windows, word
 from .refusal import Refusal, settle
-from .spec import Filters, Source, Spec, ranked
+from .spec import Filters, Source, Spec, argument, ranked
 from .windows import Taps, Window, check_inverse, invert_same, invert_valid, same_sizes
 
 Padding: TypeAlias = str | tuple[int, int] | Pairs
@@ -63,8 +63,7 @@ class _Haiku(Spec):
             raise UnstrideError(Reason.DATA_FORMAT, rule, argument="data_format", value=self.data_format, hint=hint)
 
     def _per_axis(self, name: str, reason: Reason, least: int | None = 1) -> tuple[int, ...]:
-        value, shown = getattr(self, name), name.rstrip("_")
-        return per_axis(value, self.rank, shown, reason, least=least, broadcast_single=True)
+        return per_axis(getattr(self, name), self.rank, argument(name), reason, least=least, broadcast_single=True)
 
     @property
     def bias_present(self) -> bool:
@@ -102,11 +101,9 @@ class _Forward(_Haiku):
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
         for name, count in (("the input's channels", channels), ("output_channels", self.output_channels)):
-            if count % self.feature_group_count:
-                rule, value = f"must divide {name}, which is {count}", self.feature_group_count
-                raise UnstrideError(Reason.GROUPS, rule, argument="feature_group_count", value=value)
+            check_divides(self.feature_group_count, count, name, "feature_group_count")
         kernel = self._per_axis("kernel_shape_", Reason.KERNEL)
-        return Filters(kernel, self.output_channels, channels, self.feature_group_count)
+        return self.layer_filters(kernel, channels, self.output_channels, self.feature_group_count)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         del kernel
@@ -159,7 +156,7 @@ class _Transposed(_Haiku):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        return Filters(self._per_axis("kernel_shape_", Reason.KERNEL), channels, self.output_channels)
+        return self.layer_filters(self._per_axis("kernel_shape_", Reason.KERNEL), channels, self.output_channels)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Window, ...]:
         taps = tuple(map(Taps, kernel, self._per_axis("stride", Reason.STRIDE)))
@@ -173,8 +170,7 @@ class _Transposed(_Haiku):
         if small:
             return (invert_same if same else invert_valid)(taps, small, large)
         # for an empty input Haiku counts one stride too many, so that the output is longer than output_shape
-        least = taps.full(0)
-        legal = same_sizes(taps, 0) if same else range(least, least + taps.stride)
+        legal = same_sizes(taps, 0) if same else taps.sizes(0)
         check_inverse(taps, 0, large, legal, "output_shape", str(self.padding))
         before = max(taps.full(0) - large, 0) // 2 if same else 0
         low = taps.span - 1 - before
@@ -241,11 +237,11 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     del batch
     if layer.rank > 3:
         return
-    kernel, strides = compact(layer.kernel), compact(tuple(axis.stride for axis in layer.axes))
+    kernel, strides = compact(layer.kernel), compact(layer.stride)
     shared: dict[str, Any] = {"stride": strides, "with_bias": layer.bias}
     form: Callable[..., Spec] = FORMS[layer.rank + (2 if layer.transposed else -1)]
     if not layer.transposed:
-        shared |= {"rate": compact(tuple(axis.dilation for axis in layer.axes)), "feature_group_count": layer.groups}
+        shared |= {"rate": compact(layer.dilation), "feature_group_count": layer.groups}
         for padding in ("SAME", "VALID", "SAME_LOWER", tuple(map(sliding, layer.axes))):
             yield partial(form, layer.out_channels, kernel, padding=padding, **shared)
         return

@@ -19,18 +19,8 @@ from typing import Any, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import integer, per_axis
-from .lax import (
-    Pairs,
-    pairs,
-    slide_windows,
-    sliding,
-    space_windows,
-    strides_apart,
-    stuffing,
-    transpose_windows,
-    word,
-)
+from .arguments import Pairs, integer, integers
+from .lax import pairs, slide_windows, sliding, space_windows, strides_apart, stuffing, transpose_windows, word
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window
@@ -103,10 +93,7 @@ class _Lax(Spec):
         value = getattr(self, name)
         if value is None and rank is not None:
             return (1,) * rank
-        if not isinstance(value, tuple):
-            hint = "write (2, 2), not 2"
-            raise UnstrideError(reason, "must be a sequence, one per axis", argument=name, value=value, hint=hint)
-        return per_axis(value, len(value) if rank is None else rank, name, reason)
+        return integers(value, name, reason, rank=rank)
 
     def _check_sequences(self, reasons: dict[str, Reason]) -> None:
         for name, reason in reasons.items():
@@ -333,7 +320,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """``conv_transpose`` with words, then pairs; ``conv_general_dilated`` for what it cannot say."""
     del batch
     x, w = Source("x"), Source("w")
-    strides, dilation = tuple(a.stride for a in layer.axes), tuple(a.dilation for a in layer.axes)
+    strides, dilation = layer.stride, layer.dilation
     shared: dict[str, Any] = {"rhs_dilation": dilation if max(dilation) > 1 else None}
     ones = (1,) * layer.rank
     if layer.transposed:

@@ -15,7 +15,19 @@ from functools import partial
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer
 from .arguments import Sizes
-from .keras_rules import Forward, ForwardLayer, Keras, Transposed, TransposedLayer, paddings, propose_layers, steps_of
+from .keras_rules import (
+    Forward,
+    ForwardArguments,
+    ForwardLayer,
+    Keras,
+    Transposed,
+    TransposedArguments,
+    TransposedLayer,
+    WeightArguments,
+    paddings,
+    propose_layers,
+    steps_of,
+)
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
 
@@ -34,23 +46,7 @@ class _Keywords:
 
 
 @dataclass(frozen=True)
-class _Conv(ForwardLayer, _Keywords):
-    filters: int
-    kernel_size: Sizes
-    strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
-    dilation_rate: Sizes = 1
-    groups: int = 1
-    activation: Source | str | None = None
-    use_bias: bool = True
-    kernel_initializer: Source | str | None = "glorot_uniform"
-    bias_initializer: Source | str | None = "zeros"
-    kernel_regularizer: Source | str | None = None
-    bias_regularizer: Source | str | None = None
-    activity_regularizer: Source | str | None = None
-    kernel_constraint: Source | str | None = None
-    bias_constraint: Source | str | None = None
+class _Conv(WeightArguments, ForwardArguments, ForwardLayer, _Keywords):
     _: KW_ONLY
     lora_rank: int | None = None
     lora_alpha: float | None = None
@@ -67,6 +63,7 @@ class _Ungrouped(_Keywords):
 class _Transposed(TransposedLayer):
     """A ``ConvTranspose`` layer, which has no groups."""
 
+    refused = frozenset({"groups"})
     groups: Source | int | None
 
     def check(self) -> None:
@@ -78,48 +75,29 @@ class _Transposed(TransposedLayer):
 
 
 @dataclass(frozen=True)
-class _ConvTranspose(_Transposed, _Ungrouped):
+class _ConvTranspose(WeightArguments, TransposedArguments, _Transposed, _Ungrouped):
+    pass
+
+
+@dataclass(frozen=True)
+class _SwappedArguments:
+    """The first positional arguments in 3-D: ``data_format`` before ``output_padding``."""
+
     filters: int
     kernel_size: Sizes
     strides: Sizes = 1
     padding: str = "valid"
-    output_padding: Sizes | None = None
     data_format: str | None = None
+    output_padding: Sizes | None = None
     dilation_rate: Sizes = 1
-    activation: Source | str | None = None
-    use_bias: bool = True
-    kernel_initializer: Source | str | None = "glorot_uniform"
-    bias_initializer: Source | str | None = "zeros"
-    kernel_regularizer: Source | str | None = None
-    bias_regularizer: Source | str | None = None
-    activity_regularizer: Source | str | None = None
-    kernel_constraint: Source | str | None = None
-    bias_constraint: Source | str | None = None
 
 
 @dataclass(frozen=True)
-class Conv3DTranspose(_Transposed, _Ungrouped):
+class Conv3DTranspose(WeightArguments, _SwappedArguments, _Transposed, _Ungrouped):
     """``keras.layers.Conv3DTranspose``: here ``data_format`` comes before ``output_padding``."""
 
     call = "keras.layers.Conv3DTranspose"
     rank = 3
-
-    filters: int
-    kernel_size: Sizes
-    strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
-    output_padding: Sizes | None = None
-    dilation_rate: Sizes = 1
-    activation: Source | str | None = None
-    use_bias: bool = True
-    kernel_initializer: Source | str | None = "glorot_uniform"
-    bias_initializer: Source | str | None = "zeros"
-    kernel_regularizer: Source | str | None = None
-    bias_regularizer: Source | str | None = None
-    activity_regularizer: Source | str | None = None
-    kernel_constraint: Source | str | None = None
-    bias_constraint: Source | str | None = None
 
 
 Conv1D, Conv2D, Conv3D = ranked(_Conv, "keras.layers.Conv{}D")

@@ -15,8 +15,16 @@ from typing import ClassVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, integer, one_of
-from .keras_rules import ForwardLayer, TransposedLayer, propose_layers, same_given
+from .arguments import integer, one_of
+from .keras_rules import (
+    ForwardArguments,
+    ForwardLayer,
+    TransposedArguments,
+    TransposedLayer,
+    WeightArguments,
+    propose_layers,
+    same_given,
+)
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
 from .tensorflow_rules import same_in_space
@@ -65,8 +73,7 @@ class _Transposed(TransposedLayer):
         windows = super().windows(size, kernel)
         for window, taps in zip(windows, self.taps_of(kernel), strict=True):
             small, large = window.axis.small, window.axis.large
-            full = taps.full(small)
-            legal = same_sizes(taps, small) if self.pads == "same" else range(full, full + taps.stride)
+            legal = same_sizes(taps, small) if self.pads == "same" else taps.sizes(small)
             check_inverse(taps, small, large, legal, "output_padding", self.pads.upper())
         return windows
 
@@ -85,43 +92,12 @@ class _Forward(ForwardLayer):
 
 
 @dataclass(frozen=True)
-class _Conv(_Forward, _Keywords):
-    filters: int
-    kernel_size: Sizes
-    strides: Sizes = 1
-    padding: str = "valid"
-    data_format: str | None = None
-    dilation_rate: Sizes = 1
-    groups: int = 1
-    activation: Source | str | None = None
-    use_bias: bool = True
-    kernel_initializer: Source | str | None = "glorot_uniform"
-    bias_initializer: Source | str | None = "zeros"
-    kernel_regularizer: Source | str | None = None
-    bias_regularizer: Source | str | None = None
-    activity_regularizer: Source | str | None = None
-    kernel_constraint: Source | str | None = None
-    bias_constraint: Source | str | None = None
+class _Conv(WeightArguments, ForwardArguments, _Forward, _Keywords):
+    pass
 
 
 @dataclass(frozen=True)
-class _ConvTranspose(_Transposed, _Keywords):
-    filters: int
-    kernel_size: Sizes
-    strides: Sizes = 1
-    padding: str = "valid"
-    output_padding: Sizes | None = None
-    data_format: str | None = None
-    dilation_rate: Sizes = 1
-    activation: Source | str | None = None
-    use_bias: bool = True
-    kernel_initializer: Source | str | None = "glorot_uniform"
-    bias_initializer: Source | str | None = "zeros"
-    kernel_regularizer: Source | str | None = None
-    bias_regularizer: Source | str | None = None
-    activity_regularizer: Source | str | None = None
-    kernel_constraint: Source | str | None = None
-    bias_constraint: Source | str | None = None
+class _ConvTranspose(WeightArguments, TransposedArguments, _Transposed, _Keywords):
     _: KW_ONLY
     groups: int | None = None
 
@@ -163,6 +139,11 @@ class _Length(Spec):
     def bias_present(self) -> bool:
         return False
 
+    @property
+    def known_input_shape(self) -> tuple[int, ...] | None:
+        length = getattr(self, self.names[0])
+        return (length,) if isinstance(length, int) else None
+
     def data_layout(self, dimensions: int) -> DataLayout:
         return DataLayout("0") if dimensions == 1 else DataLayout.last(1)
 
@@ -193,12 +174,12 @@ class _Length(Spec):
         if self.padding == "full":
             reach = taps.span - 1
             shown = f"{words}: crops span − 1 = {reach} on both sides, then gives output_padding back at the end"
-            return crop(taps, small, reach, reach - (extra or 0), padding=2 * reach).because(shown)
+            return crop(taps, small, reach, reach, extra or 0).because(shown)
         if extra is None:
             return (multiply_same if self.padding == "same" else extend_valid)(taps, small).because(words)
         if self.padding == "same":
             return same_given(taps, small, extra).because(words)
-        return crop(taps, small, 0, -extra, padding=0).because(words)
+        return crop(taps, small, 0, 0, extra).because(words)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ keras/src/backend/common/backend_utils.py (Keras 3.15); tf_keras/src/utils/conv_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import prod
@@ -18,9 +19,9 @@ from typing import Any, ClassVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, compact, integer, one_of, per_axis
-from .spec import Filters, Spec
-from .windows import Taps, Window, crop, extend_valid, multiply_same, pad, pad_same
+from .arguments import Sizes, check_divides, compact, integer, one_of, per_axis
+from .spec import Filters, Source, Spec
+from .windows import Taps, Window, crop, extend_valid, multiply_same, pad, pad_same, signed
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -71,10 +72,7 @@ class Keras(Spec):
     def layout_of(self, rank: int, dimensions: int) -> DataLayout:
         """The data layout for that rank; UnstrideError where the input has other dimensions."""
         layout = DataLayout.last(rank) if self.channels_last else DataLayout.first(rank)
-        if dimensions != rank + 2:
-            rule = f"{self.call} takes {rank + 2} dimensions, ordered {layout.name}"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return layout
+        return self.exact_layout(layout, dimensions)
 
 
 class Forward(Keras):
@@ -141,22 +139,23 @@ class Transposed(Keras):
             return extend_valid(taps, small).because(f"{words}: the length is inferred, nothing is cropped")
         if self.pads == "same":
             return same_given(taps, small, extra).because(words)
-        return crop(taps, small, 0, -extra, padding=0).because(f"{words}: the full extent, {extra} longer")
+        return crop(taps, small, 0, 0, extra).because(f"{words}: the full extent, {extra} longer")
 
 
 def same_given(taps: Taps, small: int, extra: int) -> Window:
-    """``same`` with a number: large = (small − 1)·stride + span mod 2 + extra; before = ⌊max(full − large, 0) / 2⌋.
+    """``same`` with a number: pad = ⌊span / 2⌋ and large = full − 2·pad + extra; before = ⌊max(full − large, 0) / 2⌋.
 
     >>> same_given(Taps(3, 2), 4, 0).axis.large
     7
     """
-    large = (small - 1) * taps.stride + taps.span % 2 + extra
+    margin = taps.span // 2
+    large = taps.full(small) - 2 * margin + extra
     excess = max(taps.full(small) - large, 0)
     steps = (
         taps.spanned(),
         taps.extended(small),
-        "large = (small − 1)·stride + span mod 2 + output_padding",
-        f"large = ({small} − 1)·{taps.stride} + {taps.span % 2} + {extra} = {large}",
+        f"pad = ⌊span / 2⌋ = {margin}, whatever the stride",
+        f"large = full − 2·pad + output_padding = {taps.full(small)} − 2·{margin} + {signed(extra)} = {large}",
         f"before = ⌊max(full − large, 0) / 2⌋ = ⌊{excess} / 2⌋ = {excess // 2}",
     )
     least = (small - 1) * taps.stride + 1
@@ -172,6 +171,7 @@ class KerasLayer(Keras):
     rank: ClassVar[int]
     filters: int
     kernel_size: Sizes
+    activation: Source | str | None
     use_bias: bool
 
     def check(self) -> None:
@@ -193,8 +193,57 @@ class KerasLayer(Keras):
     def bias_present(self) -> bool:
         return bool(self.use_bias)
 
+    @property
+    def activation_name(self) -> str | None:
+        name = str(self.activation).rpartition(".")[2]
+        return None if self.activation is None or name == "linear" else name
+
     def data_layout(self, dimensions: int) -> DataLayout:
         return self.layout_of(self.rank, dimensions)
+
+
+# A dataclass takes its fields from its last base first: a layer names ``WeightArguments`` before the other arguments.
+
+
+@dataclass(frozen=True)
+class WeightArguments:
+    """The last positional arguments of every layer; ``use_bias`` is the only one that counts here."""
+
+    activation: Source | str | None = None
+    use_bias: bool = True
+    kernel_initializer: Source | str | None = "glorot_uniform"
+    bias_initializer: Source | str | None = "zeros"
+    kernel_regularizer: Source | str | None = None
+    bias_regularizer: Source | str | None = None
+    activity_regularizer: Source | str | None = None
+    kernel_constraint: Source | str | None = None
+    bias_constraint: Source | str | None = None
+
+
+@dataclass(frozen=True)
+class ForwardArguments:
+    """The first positional arguments of a ``Conv`` layer."""
+
+    filters: int
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: str = "valid"
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class TransposedArguments:
+    """The first positional arguments of a ``ConvTranspose`` layer."""
+
+    filters: int
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: str = "valid"
+    output_padding: Sizes | None = None
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
 
 
 class ForwardLayer(Forward, KerasLayer):
@@ -204,9 +253,7 @@ class ForwardLayer(Forward, KerasLayer):
 
     def check(self) -> None:
         super().check()
-        if self.filters % integer(self.groups, "groups", Reason.GROUPS, least=1):
-            rule = f"must divide filters, which is {self.filters}"
-            raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
+        check_divides(integer(self.groups, "groups", Reason.GROUPS, least=1), self.filters, "filters")
 
     @property
     def words(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the rank here
@@ -214,10 +261,8 @@ class ForwardLayer(Forward, KerasLayer):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del kernel_shape
-        if channels % self.groups:
-            rule = f"must divide the input's channels, which are {channels}"
-            raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
-        return Filters(self.axes_of("kernel_size", rank, Reason.KERNEL), self.filters, channels, self.groups)
+        check_divides(self.groups, channels, "the input's channels")
+        return self.layer_filters(self.axes_of("kernel_size", rank, Reason.KERNEL), channels, self.filters, self.groups)
 
 
 class TransposedLayer(Transposed, KerasLayer):
@@ -240,7 +285,7 @@ class TransposedLayer(Transposed, KerasLayer):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del kernel_shape
-        return Filters(self.axes_of("kernel_size", rank, Reason.KERNEL), channels, self.filters)
+        return self.layer_filters(self.axes_of("kernel_size", rank, Reason.KERNEL), channels, self.filters)
 
 
 # --- writing --------------------------------------------------------------------------------------------------
@@ -265,8 +310,8 @@ def paddings(layer: Layer) -> Iterator[dict[str, Any]]:
 def steps_of(layer: Layer) -> dict[str, Any]:
     """Strides and dilations, where they are not 1."""
     found = {
-        "strides": compact(tuple(axis.stride for axis in layer.axes)),
-        "dilation_rate": compact(tuple(axis.dilation for axis in layer.axes)),
+        "strides": compact(layer.stride),
+        "dilation_rate": compact(layer.dilation),
     }
     return {name: value for name, value in found.items() if value != 1}
 

@@ -12,15 +12,10 @@ Source: jax/_src/lax/convolution.py and ``padtype_to_pads`` in jax/_src/lax/lax.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis
-from .arguments import pad_pairs
+from .arguments import Pairs, pad_pairs
 from .windows import Taps, Window, crop, extend_valid, multiply_same, pad, pad_same, signed
-
-Pairs: TypeAlias = tuple[tuple[int, int], ...]
-"""A (low, high) pair for each spatial axis."""
 
 WORDS = ("SAME", "SAME_LOWER", "VALID")
 

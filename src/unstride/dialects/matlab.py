@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, compact, integer, one_of, per_axis
+from .arguments import Pairs, Sizes, check_channels, compact, integer, one_of, per_axis
 from .matlab_source import Form, python_call
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, argument, ranked
@@ -67,7 +67,7 @@ class _Matlab(Spec):
         given = getattr(self, self.margin)
         return one_of(given, self.words, self.margin, Reason.PADDING) if isinstance(given, str) else None
 
-    def _margins(self) -> tuple[tuple[int, int], ...]:
+    def _margins(self) -> Pairs:
         """(before, after) per axis, from one number, one per axis, or all sides in MATLAB's order."""
         given, rank = getattr(self, self.margin), self.rank
         sides = given if isinstance(given, tuple) else (given,) * rank
@@ -105,11 +105,10 @@ class _Matlab(Spec):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if self.NumChannels not in ("auto", channels):
-            rule = f"the input has {channels} channels"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="NumChannels", value=self.NumChannels)
-        small, large = (channels, self.NumFilters) if self.transposed else (self.NumFilters, channels)
-        return Filters(per_axis(self.FilterSize, self.rank, "FilterSize", Reason.KERNEL), small, large)
+        if isinstance(self.NumChannels, int):
+            check_channels(channels, self.NumChannels, "NumChannels", "behind the spatial axes")
+        kernel = per_axis(self.FilterSize, self.rank, "FilterSize", Reason.KERNEL)
+        return self.layer_filters(kernel, channels, self.NumFilters)
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         for name, sizes in (("input_shape", input_shape), ("output_shape", shape)):
@@ -175,7 +174,7 @@ class _Forward(_Matlab):
                 for each, large in zip(taps, size, strict=True)
             )
         return tuple(
-            pad(each, large, *sides).because(f"Padding pads {sides[0]} before and {sides[1]} behind")
+            pad(each, large, *sides).because(f"Padding pads {sides[0]} before and {sides[1]} after")
             for each, large, sides in zip(taps, size, self._margins(), strict=True)
         )
 
@@ -200,10 +199,10 @@ class _Transposed(_Matlab):
             rule = f"the full extent is {taps.full(small)}; cropping {before} and {after} leaves nothing"
             hint = "crop less, or use a larger input"
             raise UnstrideError(Reason.SIZE, rule, argument="Cropping", value=self.Cropping, hint=hint)
-        steps = [f"Cropping crops {before} before and {after} behind"]
+        steps = [f"Cropping crops {before} before and {after} after"]
         if missing:
             steps.append(f"{missing} is given back behind, for an output of one element: after = {after - missing}")
-        return crop(taps, small, before, after - missing, padding=before + after).because(*steps)
+        return crop(taps, small, before, after, missing).because(*steps)
 
 
 @dataclass(frozen=True)
@@ -291,9 +290,9 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     if layer.rank > 3 or layer.groups > 1:
         return
     form: Callable[..., Spec] = FORMS[layer.rank - 1 + (3 if layer.transposed else 0)]
-    words: dict[str, Any] = {"Stride": compact(tuple(axis.stride for axis in layer.axes))}
+    words: dict[str, Any] = {"Stride": compact(layer.stride)}
     if not layer.transposed:
-        words["DilationFactor"] = compact(tuple(axis.dilation for axis in layer.axes))
+        words["DilationFactor"] = compact(layer.dilation)
     if not layer.bias:
         words["BiasLearnRateFactor"] = 0
     for margin in _margins(layer):
@@ -304,7 +303,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 def _margins(layer: Layer) -> Iterator[Margins]:
     """Ways to say the margins, in words and in numbers."""
     yield "same"
-    befores = tuple(axis.before for axis in layer.axes)
+    befores = layer.before
     # what is cropped or padded behind may be more than what is cut off there; see the rules
     afters = tuple(max(axis.after, 0) for axis in layer.axes)
     yield compact(befores)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, compact, integer, per_axis
+from .arguments import Sizes, check_channels, check_divides, compact, integer, per_axis
 from .lax import strides_apart
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, ranked
@@ -68,11 +68,7 @@ class _Ranked(_Mlx):
         return tuple(map(Taps, kernel, strides, dilations))
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        layout = DataLayout.last(self.rank)
-        if dimensions != self.rank + 2:
-            rule = f"{self.call} takes {self.rank + 2} dimensions ({layout.name})"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return layout
+        return self.exact_layout(DataLayout.last(self.rank), dimensions)
 
 
 class _Forward(_Ranked):
@@ -105,7 +101,7 @@ class _Transposed(_Ranked):
             near, first, last = min(margin, taps.span - 1), max(-low, 0), max(-high, 0)
             _complain(margin, f"padding={near}, output_padding={near - margin + extra + last}", first, last)
         _check_drops(small, low, high)
-        return crop(taps, small, margin, margin - extra, padding=2 * margin).because(
+        return crop(taps, small, margin, margin, extra).because(
             f"padding={margin} crops {margin} on both sides; output_padding={extra} gives {extra} back at the end"
         )
 
@@ -147,9 +143,7 @@ class _Layer(_Ranked):
         self._sizes("kernel_size", Reason.KERNEL, 1)
         for name in ("in_channels", "out_channels"):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=1)
-            if channels % self._groups():
-                rule = f"must divide {name}, which is {channels}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self._groups())
+            check_divides(self._groups(), channels, name)
 
     def _groups(self) -> int:
         """The argument of that name, where the form has one."""
@@ -161,11 +155,10 @@ class _Layer(_Ranked):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_channels:
-            rule = f"the input, with its channels last, has {channels}"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels)
-        small, large = (channels, self.out_channels) if self.transposed else (self.out_channels, channels)
-        return Filters(self._sizes("kernel_size", Reason.KERNEL, 1), small, large, self._groups())
+        check_channels(channels, self.in_channels, "in_channels", "last")
+        return self.layer_filters(
+            self._sizes("kernel_size", Reason.KERNEL, 1), channels, self.out_channels, self._groups()
+        )
 
 
 @dataclass(frozen=True)
@@ -340,9 +333,9 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     del batch
     if layer.rank > 3:
         return
-    stride = compact(tuple(axis.stride for axis in layer.axes))
-    padding = compact(tuple(axis.before for axis in layer.axes))
-    dilation = compact(tuple(axis.dilation for axis in layer.axes))
+    stride = compact(layer.stride)
+    padding = compact(layer.before)
+    dilation = compact(layer.dilation)
     words: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     if layer.transposed:
         words["output_padding"] = compact(tuple(axis.before - axis.after for axis in layer.axes))
@@ -364,8 +357,8 @@ def _sides_of(layer: Layer) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]
         lows = tuple(axis.span - 1 - axis.before for axis in layer.axes)
         yield lows, tuple(axis.span - 1 - axis.after for axis in layer.axes)
         return
-    lows = tuple(axis.before for axis in layer.axes)
-    yield lows, tuple(axis.after for axis in layer.axes)
+    lows = layer.before
+    yield lows, layer.after
     yield lows, tuple(max(axis.after, 0) for axis in layer.axes)
 
 

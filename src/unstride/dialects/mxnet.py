@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import Sizes, integer, one_of
+from .arguments import Sizes, check_divides, integer, one_of
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window, crop, pad
@@ -89,10 +89,8 @@ class _MXNet(Spec):
         return not self.no_bias
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions != self.rank + 2:
-            rule = f"kernel={self.kernel!r} needs data of {self.rank + 2} dimensions ({self._letters()})"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.named(self._letters())
+        hint = f"kernel={self.kernel!r} sets the number of axes"
+        return self.exact_layout(DataLayout.named(self._letters()), dimensions, hint)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return WeightLayout.of("Skl" if self._letters().endswith("C") else "Slk", rank)
@@ -101,11 +99,8 @@ class _MXNet(Spec):
         del rank, kernel_shape
         made = integer(self.num_filter, "num_filter", Reason.CHANNELS, least=1)
         for name, count in (("the input's channels", channels), ("num_filter", made)):
-            if count % self.num_group:
-                rule = f"must divide {name}, {count}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="num_group", value=self.num_group)
-        small, large = (channels, made) if self.transposed else (made, channels)
-        return Filters(self._shape("kernel", Reason.KERNEL, 1), small, large, self.num_group)
+            check_divides(self.num_group, count, name, "num_group")
+        return self.layer_filters(self._shape("kernel", Reason.KERNEL, 1), channels, made, self.num_group)
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         if 0 in input_shape or (0 in shape and not self.transposed):
@@ -192,7 +187,7 @@ def _crop(taps: Taps, small: int, margin: int, extra: int) -> Window:
         rule = f"must be smaller than the stride, which is {taps.stride}"
         hint = "choose a smaller one, or zero-pad the input by one element and crop the output"
         raise UnstrideError(Reason.OUTPUT_PADDING, rule, argument="adj", value=extra, hint=hint)
-    return crop(taps, small, margin, margin - extra, padding=2 * margin).because(
+    return crop(taps, small, margin, margin, extra).because(
         f"pad={margin} crops {margin} on both sides; adj={extra} gives {extra} back at the end"
     )
 
@@ -228,14 +223,14 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     del batch
     words: dict[str, Any] = {
         "kernel": layer.kernel,
-        "stride": tuple(axis.stride for axis in layer.axes),
-        "dilate": tuple(axis.dilation for axis in layer.axes),
+        "stride": layer.stride,
+        "dilate": layer.dilation,
         "num_filter": layer.out_channels,
         "num_group": layer.groups,
         "no_bias": not layer.bias,
     }
     plain = {name: None for name in ("stride", "dilate") if set(words[name]) == {1}}
-    margins = tuple(axis.before for axis in layer.axes)
+    margins = layer.before
     pads = {"pad": margins} if any(margins) else {}
     if not layer.transposed:
         yield partial(Convolution, Source("data"), **words | plain | pads)

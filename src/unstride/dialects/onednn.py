@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer, WeightLayout
-from .arguments import integer, per_axis
+from .arguments import integer, integers
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, checked_shape
 from .windows import Taps, Window, crop, spelled
@@ -32,21 +32,23 @@ Ints: TypeAlias = tuple[int, ...]
 """One integer per spatial axis."""
 
 
+@dataclass(frozen=True)
 class _Primitive(Spec):
-    """What both primitives share."""
+    """The arguments, which both primitives share, and their rule."""
 
     dialect = "onednn"
     functional = True
 
     src: Source
     weights: Source
-    bias: Source | None
+    _: KW_ONLY
+    bias: Source | None = None
     dst: Ints
     strides: Ints
-    dilates: Ints | None
+    dilates: Ints | None = None
     padding_l: Ints
-    padding_r: Ints | None
-    groups: int | None
+    padding_r: Ints | None = None
+    groups: int | None = None
 
     def check(self) -> None:
         if not 3 <= len(checked_shape(self.dst, "dst")) <= 5:
@@ -65,10 +67,7 @@ class _Primitive(Spec):
             integer(self.groups, "groups", Reason.GROUPS, least=1)
 
     def _ints(self, name: str, reason: Reason, least: int | None) -> Ints:
-        value, rank = getattr(self, name), len(self.dst) - 2
-        if not isinstance(value, tuple):
-            raise UnstrideError(reason, f"must be a list of {rank} integers", argument=name, value=value)
-        return per_axis(value, rank, name, reason, least=least)
+        return integers(getattr(self, name), name, reason, rank=len(self.dst) - 2, least=least)
 
     @property
     def bias_present(self) -> bool:
@@ -103,7 +102,7 @@ class _Primitive(Spec):
         room = large - taps.span + begin + end
         fitting = _quotient(room, taps.stride) + 1
         rule = f"(large − span + padding_l + padding_r) / stride + 1 = {room} / {taps.stride} + 1 = {fitting}"
-        legal = _legal(taps, small, begin + end)
+        legal = taps.truncated_sizes(small, begin + end)
         if fitting != small:
             wanted = spelled(legal) if self.transposed and legal else str(fitting)
             hint = "use a larger source, or more padding" if not legal or fitting < 0 else f"use {wanted}"
@@ -126,50 +125,18 @@ def _quotient(number: int, divisor: int) -> int:
     return number // divisor if number >= 0 else -(-number // divisor)
 
 
-def _legal(taps: Taps, small: int, padding: int) -> range:
-    """The large sizes that map to ``small``; rounding towards zero adds ``stride − 1`` smaller ones to small size 1."""
-    least = taps.full(small) - padding
-    if small > 1:
-        return range(least, least + taps.stride)
-    return range(max(least - taps.stride + 1, 0), max(least + (taps.stride if small else 1), 0))
-
-
-@dataclass(frozen=True)
 class ConvolutionForward(_Primitive):
     """``dnnl.convolution_forward``."""
 
     call = "dnnl.convolution_forward"
     transposed = False
 
-    src: Source
-    weights: Source
-    _: KW_ONLY
-    bias: Source | None = None
-    dst: Ints
-    strides: Ints
-    dilates: Ints | None = None
-    padding_l: Ints
-    padding_r: Ints | None = None
-    groups: int | None = None
 
-
-@dataclass(frozen=True)
 class DeconvolutionForward(_Primitive):
     """``dnnl.deconvolution_forward``."""
 
     call = "dnnl.deconvolution_forward"
     transposed = True
-
-    src: Source
-    weights: Source
-    _: KW_ONLY
-    bias: Source | None = None
-    dst: Ints
-    strides: Ints
-    dilates: Ints | None = None
-    padding_l: Ints
-    padding_r: Ints | None = None
-    groups: int | None = None
 
 
 convolution_forward, deconvolution_forward = ConvolutionForward, DeconvolutionForward
@@ -183,8 +150,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     form: Callable[..., Spec] = DeconvolutionForward if layer.transposed else ConvolutionForward
     shared: dict[str, Any] = {
         "dst": (batch, layer.out_channels, *layer.output_size),
-        "strides": tuple(axis.stride for axis in axes),
-        "padding_l": tuple(axis.before for axis in axes),
+        "strides": layer.stride,
+        "padding_l": layer.before,
     }
     if layer.bias:
         shared["bias"] = Source("bias")

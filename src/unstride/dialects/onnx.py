@@ -27,7 +27,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import integer, one_of, per_axis
+from .arguments import Pairs, integer, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, argument
 from .windows import Taps, Window, crop, pad, pad_same
@@ -89,10 +89,7 @@ class _Node(Spec):
         return self.X is None or self.B not in (None, "")
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions < 3:
-            rule = "the input has at least 3 dimensions (N, C, and the spatial axes)"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(dimensions - 2)
+        return self.first_layout(dimensions)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
@@ -119,7 +116,7 @@ class _Node(Spec):
         rank = len(kernel)
         return tuple(map(Taps, kernel, self._ints("strides", rank, 1), self._ints("dilations", rank, 1)))
 
-    def _pairs(self, rank: int) -> tuple[tuple[int, int], ...]:
+    def _pairs(self, rank: int) -> Pairs:
         """(begin, end) of every axis: ``pads`` lists all begins, then all ends."""
         pads = (0,) * (2 * rank) if self.pads is None else self._sized("pads", self.pads, 2 * rank)
         return tuple(zip(pads[:rank], pads[rank:], strict=True))
@@ -228,7 +225,7 @@ class ConvTranspose(_Node):
 
     def _explicit_window(self, taps: Taps, small: int, extra: int, pair: tuple[int, int]) -> Window:
         begin, end = pair
-        return crop(taps, small, begin, end - extra, padding=begin + end).because(
+        return crop(taps, small, begin, end, extra).because(
             f"pads crops {begin} before and {end} after; output_padding={extra} gives {extra} back at the end: "
             f"before = {begin}, after = {end} − {extra} = {end - extra}"
         )
@@ -261,7 +258,7 @@ class ConvTranspose(_Node):
         before = total // 2 if upper else total - total // 2
         halved = "⌊total / 2⌋" if upper else "⌈total / 2⌉"
         shown = f"auto_pad={self.auto_pad!r}: before = {halved} = {before}, after = {total - before} − {extra}"
-        return crop(taps, small, before, total - before - extra, padding=total).because(shown)
+        return crop(taps, small, before, total - before, extra).because(shown)
 
 
 FORMS: tuple[type[Spec], ...] = (Conv, ConvTranspose)
@@ -303,7 +300,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """Numbers first: they mean the same in every runtime, SAME_* and output_shape do not."""
     del batch
     axes = layer.axes
-    lists = {"strides": [axis.stride for axis in axes], "dilations": [axis.dilation for axis in axes]}
+    lists = {"strides": layer.stride, "dilations": layer.dilation}
     shared: dict[str, Any] = {name: values for name, values in lists.items() if set(values) != {1}}
     shared["group"] = layer.groups
     bias = Source("B") if layer.bias else None

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer, WeightLayout, canonical
-from .arguments import integer, one_of, per_axis
+from .arguments import integers, one_of, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec, argument
 from .windows import Taps, Window, crop, pad, pad_same
@@ -62,21 +62,15 @@ class _Operation(Spec):
 
     def _check_list(self, name: str, least: int | None) -> None:
         value = getattr(self, name)
-        if value is not None and not isinstance(value, tuple):
-            rule = "must be a list with one integer per spatial axis"
-            raise UnstrideError(_REASONS[name], rule, argument=argument(name), value=value)
-        for entry in value or ():
-            integer(entry, argument(name), _REASONS[name], least=least)
+        if value is not None:
+            integers(value, argument(name), _REASONS[name], least=least)
 
     @property
     def bias_present(self) -> bool:
         return False
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if not 3 <= dimensions <= 5:
-            rule = "the data has 3 to 5 dimensions (N, C, and the spatial axes)"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(dimensions - 2)
+        return self.first_layout(dimensions, most=5)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
@@ -185,7 +179,7 @@ class _Backprop(_Operation):
         shown = f"auto_pad={self._word()} crops {begin} before and {end} after"
         if self._word() != "EXPLICIT":
             shown = f"auto_pad={self._word()} without output_shape crops nothing"
-        return crop(taps, small, begin, end - extra, padding=begin + end).because(
+        return crop(taps, small, begin, end, extra).because(
             f"{shown}; output_padding={extra} gives {extra} back at the end"
         )
 
@@ -308,8 +302,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """Explicit pads first, which can say every window that OpenVINO can; then the words."""
     del batch
     axes = layer.axes
-    strides, dilations = tuple(axis.stride for axis in axes), tuple(axis.dilation for axis in axes)
-    begin, end = tuple(axis.before for axis in axes), tuple(max(axis.after, 0) for axis in axes)
+    strides, dilations = layer.stride, layer.dilation
+    begin, end = layer.before, tuple(max(axis.after, 0) for axis in axes)
     forms: tuple[Callable[..., Spec], ...] = FORMS[2:] if layer.transposed else FORMS[:2]
     form = partial(forms[layer.groups > 1], Source("data"), Source("filters"))
     if not layer.transposed:

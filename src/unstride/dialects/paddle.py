@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import Pads, Sizes, compact, integer, one_of, per_axis
+from .arguments import Pads, Pairs, Sizes, check_channels, check_divides, compact, integer, one_of, per_axis
 from .refusal import Refusal, settle
-from .spec import Filters, Source, Spec, ranked
-from .windows import Taps, Window, check_inverse, crop, pad_same, pad_truncated
+from .spec import Filters, Function, Source, Spec, ranked
+from .windows import Taps, Window, crop, missing, pad_same, pad_truncated
 
 _FORMATS = {1: ("NCL", "NLC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 _MODES = ("zeros", "reflect", "replicate", "circular")
@@ -54,7 +54,7 @@ class _Paddle(Spec):
     def _same(self) -> bool:
         return isinstance(self.padding, str) and self.padding.upper() == "SAME"
 
-    def _margins(self) -> tuple[tuple[int, int], ...]:
+    def _margins(self) -> Pairs:
         """(before, after) per axis: one integer, one or two per axis, or pairs for all axes of the data."""
         given, rank = self.padding, self.rank
         if isinstance(given, str):
@@ -84,10 +84,7 @@ class _Paddle(Spec):
         return tuple(map(Taps, kernel, strides, (1,) * self.rank if self._same() else dilations))
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions != self.rank + 2:
-            rule = f"{self.call} takes {self.rank + 2} dimensions ({self._letters()})"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.named(self._letters())
+        return self.exact_layout(DataLayout.named(self._letters()), dimensions)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
@@ -149,17 +146,12 @@ class _Transposed(_Paddle):
             extras = self._output_paddings()
         else:
             wanted = per_axis(self.output_size, self.rank, "output_size", Reason.OUTPUT_SHAPE, least=None)
-            extras = tuple(map(self._missing, wanted, taps, size, margins))
+            found = zip(taps, size, wanted, margins, strict=True)
+            extras = tuple(missing(*axis, self.padding) for axis in found)
         return tuple(map(self._window, taps, size, margins, extras))
 
     def _output_paddings(self) -> tuple[int, ...]:
         return per_axis(self.output_padding, self.rank, "output_padding", Reason.OUTPUT_PADDING, least=0)
-
-    def _missing(self, large: int, taps: Taps, small: int, margins: tuple[int, int]) -> int:
-        """What ``output_size`` adds to the size that the padding gives."""
-        least = taps.full(small) - sum(margins)
-        check_inverse(taps, small, large, range(least, least + taps.stride), "output_size", repr(self.padding))
-        return large - least
 
     def _window(self, taps: Taps, small: int, margins: tuple[int, int], extra: int) -> Window:
         if extra >= taps.stride:
@@ -167,13 +159,13 @@ class _Transposed(_Paddle):
             hint = "choose a smaller one, or zero-pad the input by one element and crop the output"
             raise UnstrideError(Reason.OUTPUT_PADDING, rule, argument="output_padding", value=extra, hint=hint)
         before, after = margins
-        steps = [f"padding={self.padding!r} crops {before} before and {after} behind"]
+        steps = [f"padding={self.padding!r} crops {before} before and {after} after"]
         if self._same():
             needed = f"max((⌈{small} / {taps.stride}⌉ − 1)·{taps.stride} + {taps.kernel} − {small}, 0)"
             steps = [_RESET, f"SAME is measured on the input: crop {needed} = {before + after} in all", *steps]
         if extra:
             steps.append(f"{extra} is given back at the end: after = {after} − {extra} = {after - extra}")
-        return crop(taps, small, before, after - extra, padding=before + after).because(*steps)
+        return crop(taps, small, before, after, extra).because(*steps)
 
 
 def _margins_of_same(taps: Taps, small: int) -> tuple[int, int]:
@@ -199,9 +191,8 @@ class _Layer(_Paddle):
         for name in ("in_channels", "out_channels"):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=1)
             floored = self.transposed and name == "out_channels" and not self.bias_present
-            if channels % self.groups and not floored:
-                rule = f"must divide {name}, which is {channels}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
+            if not floored:
+                check_divides(self.groups, channels, name)
 
     @property
     def bias_present(self) -> bool:
@@ -209,26 +200,14 @@ class _Layer(_Paddle):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_channels:
-            rule = f"the input, ordered {self._letters()}, has {channels} channels"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels)
+        check_channels(channels, self.in_channels, "in_channels", f"where {self._letters()} has them")
         made = self.out_channels - self.out_channels % self.groups  # a transposed layer without bias rounds down
-        small, large = (channels, made) if self.transposed else (made, channels)
-        return Filters(per_axis(self.kernel_size, self.rank, "kernel_size", Reason.KERNEL), small, large, self.groups)
+        kernel = per_axis(self.kernel_size, self.rank, "kernel_size", Reason.KERNEL)
+        return self.layer_filters(kernel, channels, made, self.groups)
 
 
-class _Function(_Paddle):
-    """A function: the kernel is an array."""
-
-    functional = True
-    bias: Source | None
-
-    @property
-    def bias_present(self) -> bool:
-        return self.bias is not None
-
-    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
-        return self.array_filters(rank, channels, kernel_shape, self.groups)
+class _Function(Function, _Paddle):
+    """A function of ``paddle.nn.functional``."""
 
 
 @dataclass(frozen=True)
@@ -364,8 +343,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     index = layer.rank + (2 if layer.transposed else -1)
     named, function = _LAYERS[index], _FUNCTIONS[index]
     shared: dict[str, Any] = {
-        "stride": compact(tuple(axis.stride for axis in layer.axes)),
-        "dilation": compact(tuple(axis.dilation for axis in layer.axes)),
+        "stride": compact(layer.stride),
+        "dilation": compact(layer.dilation),
         "groups": layer.groups,
     }
     bias_attr, bias = (None, Source("bias")) if layer.bias else (False, None)
@@ -376,7 +355,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def _paddings(layer: Layer) -> Iterator[dict[str, Any]]:
     """Ways to say the margins, and what is given back at the end, in words and in numbers."""
-    befores = tuple(axis.before for axis in layer.axes)
+    befores = layer.before
     sides = tuple(side for axis in layer.axes for side in (axis.before, max(axis.after, 0)))
     yield {"padding": "same"}
     if not layer.transposed:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import UnstrideError
 from ..geometry import Axis, DataLayout, Layer
+from .arguments import Pairs
 from .spec import Spec
 
 Proposer: TypeAlias = Callable[[Layer, int], Iterable[Callable[[], Spec]]]
 """A dialect's ways to say a layer for a batch size, best first; each is built when tried, and may raise."""
-
-Margins: TypeAlias = tuple[tuple[int, int], ...]
-"""For each spatial axis, how many elements before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +23,9 @@ class Composition:
     spec: Spec
     layer: Layer
     """what ``spec`` computes"""
-    pad_input: Margins
+    pad_input: Pairs
     """zeros added to the input's spatial axes; negative: elements dropped, once the zeros are there"""
-    crop_output: Margins
+    crop_output: Pairs
     """elements dropped from the output's spatial axes"""
     split: int = 1
     """number of equal runs of channels that are computed one by one and concatenated"""
@@ -76,6 +74,41 @@ class Refusal:
         if self.composition:
             lines += ["exactly the same:"] + [f"  {step}" for step in self.composition.steps()]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a layer in one dialect: a spec, or a refusal with the composition that equals the layer."""
+
+    dialect: str
+    """the dialect's name"""
+    written: Spec | Refusal
+
+    @property
+    def exact(self) -> bool:
+        """Whether one call in the dialect is exactly the layer."""
+        return isinstance(self.written, Spec)
+
+    @property
+    def composition(self) -> Composition | None:
+        """The exact composition, where one call does not do."""
+        return None if isinstance(self.written, Spec) else self.written.composition
+
+    @property
+    def target(self) -> Spec | None:
+        """The spec that takes the weights: the whole layer, or the middle of its composition."""
+        if isinstance(self.written, Spec):
+            return self.written
+        return self.composition.spec if self.composition else None
+
+    def facts(self) -> dict[str, Any]:
+        """What every JSON answer says about it."""
+        return {
+            "exact": self.exact,
+            "code": self.written.code() if isinstance(self.written, Spec) else None,
+            "refusal": None if isinstance(self.written, Spec) else self.written.rule,
+            "composition": list(self.composition.steps()) if self.composition else None,
+        }
 
 
 def settle(
@@ -139,7 +172,7 @@ def _windows(layer: Layer) -> str:
 
 def compose(layer: Layer, propose: Proposer, batch: int = 1) -> Composition | None:
     """The nearest exact composition: fewest extra steps first; None where even the plain window cannot be said."""
-    dilation = tuple(axis.dilation for axis in layer.axes)
+    dilation = layer.dilation
     stretches = ((), dilation) if max(dilation) > 1 else ((),)
     for split, stretch, add_bias in product((1, layer.groups), stretches, (False, layer.bias)):
         for sayable, padded, cropped in _plain_windows(_reduced(layer, split, bool(stretch), add_bias)):
@@ -160,7 +193,7 @@ def _reduced(layer: Layer, split: int, stretched: bool, add_bias: bool) -> Layer
     )
 
 
-def _plain_windows(layer: Layer) -> Iterator[tuple[Layer, Margins, Margins]]:
+def _plain_windows(layer: Layer) -> Iterator[tuple[Layer, Pairs, Pairs]]:
     """The layer itself, then layers that every framework can say, with the margins that make up the difference."""
     none = ((0, 0),) * layer.rank
     yield layer, none, none
@@ -192,11 +225,11 @@ def _cropped(axis: Axis, least: str) -> tuple[Axis, tuple[int, int], tuple[int, 
     return grown, (ahead, behind), (before, grown.large - before - axis.large)
 
 
-def _drops(margins: Margins) -> Margins:
+def _drops(margins: Pairs) -> Pairs:
     return tuple((max(-before, 0), max(-after, 0)) for before, after in margins)
 
 
-def _slices(data: DataLayout, drops: Margins) -> str:
+def _slices(data: DataLayout, drops: Pairs) -> str:
     """The slice that drops those elements.
 
     >>> _slices(DataLayout("N01C"), ((0, 1), (1, 0)))

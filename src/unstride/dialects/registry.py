@@ -223,13 +223,32 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("onednn", "oneDNN", {"dnnl": ("convolution_forward", "deconvolution_forward")}, {"onednn": "dnnl"}),
 )
 
+NICKNAMES = {
+    "tf": "tensorflow",
+    "tf.nn": "tensorflow",
+    "keras3": "keras",
+    "tf.keras": "keras",
+    "tf_keras": "keras2",
+    "pt": "torch",
+    "onnxruntime": "onnx",
+    "ort": "onnx",
+    "nnx": "flax",
+    "linen": "flax",
+    "hk": "haiku",
+    "eqx": "equinox",
+    "ov": "openvino",
+    "dnnl": "onednn",
+}
+"""other names people use -> the dialect's name"""
+
 NAMES: tuple[str, ...] = tuple(dialect.name for dialect in DIALECTS)
 
 
 def named(name: str) -> Dialect:
-    """The dialect of that name; UnstrideError with the known names otherwise."""
+    """The dialect of that name, title or nickname; UnstrideError with the known names otherwise."""
+    wanted = NICKNAMES.get(name.lower(), name.lower())
     for dialect in DIALECTS:
-        if name.lower() in (dialect.name, dialect.title.lower()):
+        if wanted in (dialect.name, dialect.title.lower()):
             return dialect
     raise UnstrideError(Reason.ARGUMENT, f"must be one of {', '.join(NAMES)}", argument="dialect", value=name)
 

@@ -24,6 +24,8 @@ class Source:
     def __repr__(self) -> str:
         return self.text
 
+    __str__ = __repr__
+
 
 class Filters(NamedTuple):
     """What a spec knows of its weights, once the input's channels and the kernel's shape are known."""
@@ -35,11 +37,7 @@ class Filters(NamedTuple):
 
 
 class _Form(ABCMeta):
-    """Lets a field with a trailing underscore be given by the framework's own word, without it.
-
-    A framework's argument that is named as a method of every spec, such as ``output_shape``, is the field
-    ``output_shape_``.
-    """
+    """Lets a field with a trailing underscore be given by the framework's own word, without it: see ``Spec``."""
 
     def __call__(cls, *values: Any, **words: Any) -> Any:
         known = getattr(cls, "__dataclass_fields__", {})
@@ -62,7 +60,8 @@ class Spec(metaclass=_Form):
 
     Subclasses are frozen dataclasses whose fields are the framework's own arguments, in its order, with its
     defaults; sequences become tuples. They say how to read themselves: the layouts, the filters, the axes.
-    An argument named as one of the methods below is the field with an underscore behind it.
+    An argument named as one of the methods below, such as ``output_shape``, is the field ``output_shape_``: given
+    and printed without the underscore, read with it; ``argument`` gives the name.
     """
 
     dialect: ClassVar[str]
@@ -76,6 +75,8 @@ class Spec(metaclass=_Form):
     """whether the kernel is an array argument, whose shape is then needed to read the spec"""
     synonyms: ClassVar[Mapping[str, str]] = {}
     """other keywords the framework takes for an argument -> the argument's name"""
+    refused: ClassVar[frozenset[str]] = frozenset()
+    """arguments that the framework does not have but people write, here only to say why it has none"""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -89,6 +90,16 @@ class Spec(metaclass=_Form):
     @abstractmethod
     def bias_present(self) -> bool:
         """Whether one number per output channel is added."""
+
+    @property
+    def known_input_shape(self) -> tuple[int, ...] | None:
+        """The input's shape, where the call itself states it."""
+        return None
+
+    @property
+    def activation_name(self) -> str | None:
+        """The function that the layer applies to every output element, None where it applies none."""
+        return None
 
     @abstractmethod
     def data_layout(self, dimensions: int) -> DataLayout:
@@ -129,6 +140,26 @@ class Spec(metaclass=_Form):
             rule = f"the kernel of shape {kernel_shape} takes {wanted} input channels, the input has {channels}"
             raise UnstrideError(Reason.CHANNELS, rule, argument="kernel_shape", value=kernel_shape)
         return Filters(kernel, small, large, groups)
+
+    def layer_filters(self, kernel: tuple[int, ...], channels: int, made: int, groups: int = 1) -> Filters:
+        """The filters of a layer that makes ``made`` output channels from ``channels`` input channels."""
+        small, large = (channels, made) if self.transposed else (made, channels)
+        return Filters(kernel, small, large, groups)
+
+    def exact_layout(self, layout: DataLayout, dimensions: int, hint: str | None = None) -> DataLayout:
+        """``layout``, where the input has as many dimensions; UnstrideError where it has others."""
+        if dimensions != len(layout.order):
+            rule = f"{self.call} takes {len(layout.order)} dimensions ({layout.name})"
+            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions, hint=hint)
+        return layout
+
+    def first_layout(self, dimensions: int, most: int | None = None) -> DataLayout:
+        """Channels first, with every other dimension a spatial axis; UnstrideError outside 3 to ``most`` dimensions."""
+        if dimensions < 3 or (most is not None and dimensions > most):
+            bounds = "at least 3" if most is None else f"3 to {most}"
+            rule = f"{self.call} takes {bounds} dimensions: batch, channels and the spatial axes"
+            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
+        return DataLayout.first(dimensions - 2)
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         """Raise UnstrideError where the framework rejects what the other rules allow (whole shapes known)."""
@@ -195,6 +226,21 @@ class Spec(metaclass=_Form):
             elif value != field.default:
                 words.append(f"{argument(field.name)}={value!r}")
         return f"{self.call}({', '.join(words)})"
+
+
+class Function(Spec):
+    """A function that takes its kernel and its bias, if there is one, as arrays, and its groups as a number."""
+
+    functional = True
+    groups: int
+    bias: Source | None
+
+    @property
+    def bias_present(self) -> bool:
+        return self.bias is not None
+
+    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
+        return self.array_filters(rank, channels, kernel_shape, self.groups)
 
 
 S = TypeVar("S", bound=Spec)

@@ -19,10 +19,10 @@ from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer
-from .arguments import Sizes, compact
+from .arguments import Pairs, Sizes, compact
 from .refusal import Refusal, settle
 from .spec import Source, Spec
-from .tensorflow_rules import FORMATS, Forward, Pairs, Transposed
+from .tensorflow_rules import FORMATS, Forward, Transposed
 from .windows import Taps
 
 # --- forward --------------------------------------------------------------------------------------------------
@@ -128,64 +128,7 @@ class convolution(Forward):
 
 
 @dataclass(frozen=True)
-class conv1d_transpose(Transposed):
-    """``tf.nn.conv1d_transpose``."""
-
-    call = "tf.nn.conv1d_transpose"
-    rank = 1
-
-    input: Source
-    filters: Source
-    output_shape_: tuple[int, ...]
-    strides: Sizes
-    padding: str = "SAME"
-    data_format: str | None = "NWC"
-    dilations: Sizes | None = None
-    name: Source | str | None = None
-
-
-@dataclass(frozen=True)
-class conv2d_transpose(Transposed):
-    """``tf.nn.conv2d_transpose``."""
-
-    call = "tf.nn.conv2d_transpose"
-    rank = 2
-    explicit_ranks = (2,)
-
-    input: Source
-    filters: Source
-    output_shape_: tuple[int, ...]
-    strides: Sizes
-    padding: str | Pairs = "SAME"
-    data_format: str | None = "NHWC"
-    dilations: Sizes | None = None
-    name: Source | str | None = None
-
-
-@dataclass(frozen=True)
-class conv3d_transpose(Transposed):
-    """``tf.nn.conv3d_transpose``."""
-
-    call = "tf.nn.conv3d_transpose"
-    rank = 3
-
-    input: Source
-    filters: Source
-    output_shape_: tuple[int, ...]
-    strides: Sizes
-    padding: str = "SAME"
-    data_format: str | None = "NDHWC"
-    dilations: Sizes | None = None
-    name: Source | str | None = None
-
-
-@dataclass(frozen=True)
-class conv_transpose(Transposed):
-    """``tf.nn.conv_transpose``: any rank."""
-
-    call = "tf.nn.conv_transpose"
-    explicit_ranks = (2,)
-
+class _Transposed(Transposed):
     input: Source
     filters: Source
     output_shape_: tuple[int, ...]
@@ -194,6 +137,44 @@ class conv_transpose(Transposed):
     data_format: str | None = None
     dilations: Sizes | None = None
     name: Source | str | None = None
+
+
+@dataclass(frozen=True)
+class conv1d_transpose(_Transposed):
+    """``tf.nn.conv1d_transpose``."""
+
+    call = "tf.nn.conv1d_transpose"
+    rank = 1
+
+    data_format: str | None = "NWC"
+
+
+@dataclass(frozen=True)
+class conv2d_transpose(_Transposed):
+    """``tf.nn.conv2d_transpose``."""
+
+    call = "tf.nn.conv2d_transpose"
+    rank = 2
+    explicit_ranks = (2,)
+
+    data_format: str | None = "NHWC"
+
+
+@dataclass(frozen=True)
+class conv3d_transpose(_Transposed):
+    """``tf.nn.conv3d_transpose``."""
+
+    call = "tf.nn.conv3d_transpose"
+    rank = 3
+
+    data_format: str | None = "NDHWC"
+
+
+class conv_transpose(_Transposed):
+    """``tf.nn.conv_transpose``: any rank."""
+
+    call = "tf.nn.conv_transpose"
+    explicit_ranks = (2,)
 
 
 FORMS: tuple[type[Spec], ...] = (
@@ -218,8 +199,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     if layer.transposed:
         arrays = (*arrays, DataLayout.last(layer.rank).join(batch, layer.out_channels, layer.output_size))
     listed = layer.rank == 3 and not layer.transposed
-    strides = _per_axis(tuple(axis.stride for axis in layer.axes), listed=listed)
-    spread = tuple(axis.dilation for axis in layer.axes)
+    strides = _per_axis(layer.stride, listed=listed)
+    spread = layer.dilation
     dilated = {"dilations": _per_axis(spread, listed=listed)} if max(spread) > 1 else {}
     explicit = ((0, 0), *map(_pads, layer.axes), (0, 0))
     for form in (ranked, general):

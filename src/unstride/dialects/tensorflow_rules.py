@@ -10,11 +10,9 @@ from typing import ClassVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, WeightLayout
-from .arguments import Sizes, integer, one_of, pad_pairs
+from .arguments import Pairs, Sizes, integer, one_of, pad_pairs
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window, check_inverse, invert_pads, invert_same, pad, pad_same
-
-Pairs = tuple[tuple[int, int], ...]
 
 FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
 
@@ -33,7 +31,7 @@ class TensorFlowForm(Spec):
 
     input: Source
     filters: Source
-    padding: str | tuple[tuple[int, int], ...]
+    padding: str | Pairs
     data_format: str | None
     dilations: Sizes | None
 
@@ -123,11 +121,8 @@ class TensorFlowForm(Spec):
 
     def data_layout(self, dimensions: int) -> DataLayout:
         rank = self.rank or min(max(dimensions - 2, 1), 3)
-        layout = self._layout(rank)
-        if dimensions != rank + 2:
-            rule = f"{self.call} takes {rank + 2} dimensions, ordered {layout.name}"
-            hint = "merge several batch axes into one" if dimensions > rank + 2 else None
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions, hint=hint)
+        hint = "merge several batch axes into one" if dimensions > rank + 2 else None
+        layout = self.exact_layout(self._layout(rank), dimensions, hint)
         self._check_rank(rank)
         return layout
 
@@ -285,4 +280,4 @@ def _valid(taps: Taps, small: int, large: int) -> Window:
         taps.spanned(),
         taps.extended(small),
     )
-    return Window(taps.axis(small, large, 0), steps, range(full, full + taps.stride))
+    return Window(taps.axis(small, large, 0), steps, taps.sizes(small))

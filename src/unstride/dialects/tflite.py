@@ -23,6 +23,8 @@ from .spec import Filters, Source, Spec
 from .windows import Taps, Window, invert_same, invert_valid, pad, pad_same
 
 _RULES = ("SAME", "VALID")
+_FUSED = {"NONE": None, "RELU": "relu", "RELU6": "relu6", "RELU_N1_TO_1": "hard_tanh", "TANH": "tanh"}
+"""fused activations -> their usual names"""
 _INPUT, _FILTER, _WEIGHTS, _BIAS = map(Source, ("input", "filter", "weights", "bias"))
 
 
@@ -36,6 +38,12 @@ class _Operator(Spec):
     padding: str
     stride_w: int
     stride_h: int
+    fused_activation_function: Source | str
+
+    @property
+    def activation_name(self) -> str | None:
+        name = str(self.fused_activation_function).rpartition(".")[2]
+        return _FUSED.get(name, name)
 
     def check(self) -> None:
         one_of(self.padding, _RULES, "padding", Reason.PADDING)
@@ -47,10 +55,7 @@ class _Operator(Spec):
         return self.bias is not None
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions != 4:
-            rule = f"{self.call} takes 4 dimensions, ordered NHWC"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.last(2)
+        return self.exact_layout(DataLayout.last(2), dimensions)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout
-from .arguments import compact, integer, per_axis
+from .arguments import Pairs, compact, integer, integers, per_axis
 from .refusal import Refusal, settle
 from .spec import Filters, Source, Spec
 from .windows import Taps, Window, invert_pads, pad
@@ -68,13 +68,9 @@ class _Theano(Spec):
 
     def _sequence(self, name: str, reason: Reason) -> tuple[int, ...]:
         """An argument with one integer per axis, which must be written out."""
-        value = getattr(self, name)
-        if not isinstance(value, tuple):
-            rule = f"must be a sequence of {self.rank} integers; one for all axes is not taken"
-            raise UnstrideError(reason, rule, argument=name, value=value)
-        return per_axis(value, self.rank, name, reason)
+        return integers(getattr(self, name), name, reason, rank=self.rank)
 
-    def _margins(self, spans: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    def _margins(self, spans: tuple[int, ...]) -> Pairs:
         """(before, after) per axis, for kernels of those dilated extents."""
         given = self.border_mode
         if isinstance(given, str):
@@ -93,11 +89,7 @@ class _Theano(Spec):
         return False
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        layout = DataLayout.first(self.rank)
-        if dimensions != self.rank + 2:
-            rule = f"{self.call} takes {self.rank + 2} dimensions ({layout.name})"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return layout
+        return self.exact_layout(DataLayout.first(self.rank), dimensions)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return WeightLayout.of("Slk", rank, flipped=bool(getattr(self, "filter_flip", True)))
@@ -119,13 +111,11 @@ class _Theano(Spec):
         margins = self._margins(tuple(each.span for each in taps))
         verb = "crops" if self.transposed else "pads"
         return tuple(
-            window.because(f"border_mode={self.border_mode!r} {verb} {before} before and {after} behind")
+            window.because(f"border_mode={self.border_mode!r} {verb} {before} before and {after} after")
             for window, (before, after) in zip(self._axes(taps, size, margins), margins, strict=True)
         )
 
-    def _axes(
-        self, taps: tuple[Taps, ...], size: tuple[int, ...], margins: tuple[tuple[int, int], ...]
-    ) -> tuple[Window, ...]:
+    def _axes(self, taps: tuple[Taps, ...], size: tuple[int, ...], margins: Pairs) -> tuple[Window, ...]:
         """The windows of a convolution."""
         return tuple(pad(each, large, *sides) for each, large, sides in zip(taps, size, margins, strict=True))
 
@@ -227,9 +217,7 @@ class conv2d_transpose(_Theano):
             rule = "an input without elements leaves the output unset (compiled), or fails (Python)"
             raise UnstrideError(Reason.SIZE, rule, argument="input_shape", value=input_shape)
 
-    def _axes(
-        self, taps: tuple[Taps, ...], size: tuple[int, ...], margins: tuple[tuple[int, int], ...]
-    ) -> tuple[Window, ...]:
+    def _axes(self, taps: tuple[Taps, ...], size: tuple[int, ...], margins: Pairs) -> tuple[Window, ...]:
         shown = repr(self.border_mode)
         return tuple(
             invert_pads(each, small, large, *sides, padding=shown)
@@ -251,10 +239,10 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     if form is None:
         return
     shared: dict[str, Any] = {
-        "filter_dilation": tuple(axis.dilation for axis in layer.axes),
+        "filter_dilation": layer.dilation,
         "num_groups": layer.groups,
     }
-    shared["input_dilation" if layer.transposed else "subsample"] = tuple(axis.stride for axis in layer.axes)
+    shared["input_dilation" if layer.transposed else "subsample"] = layer.stride
     if layer.transposed:
         shared["output_shape"] = (batch, layer.out_channels, *layer.output_size)
     for flip in (True, False):
@@ -265,7 +253,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 def _borders(layer: Layer) -> Iterator[Border]:
     """Ways to say the margins, in words and in numbers."""
     yield from _WORDS
-    befores = tuple(axis.before for axis in layer.axes)
+    befores = layer.before
     yield compact(befores)
     # a margin behind may be up to stride − 1 more than what is cut off there
     yield tuple((axis.before, max(axis.after, 0)) for axis in layer.axes)

@@ -13,17 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import Sizes, compact, integer, per_axis
+from .arguments import Pairs, Sizes, check_channels, check_divides, compact, integer, per_axis
 from .refusal import Refusal, settle
-from .spec import Filters, Source, Spec
+from .spec import Filters, Function, Source, Spec
 from .windows import Taps, Window, crop, pad
-
-Pairs: TypeAlias = tuple[tuple[int, int], ...]
-"""(before, after) for each axis, first axis first."""
 
 
 class _Tinygrad(Spec):
@@ -40,10 +37,7 @@ class _Tinygrad(Spec):
         integer(self.groups, "groups", Reason.GROUPS, least=1)
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        if dimensions < 3:
-            rule = f"{self.call} needs a batch, channels and at least one spatial axis"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(dimensions - 2)
+        return self.first_layout(dimensions)
 
     def weight_layout(self, rank: int) -> WeightLayout:
         return canonical(rank)
@@ -108,8 +102,8 @@ class _Transposed(_Tinygrad):
             raise UnstrideError(Reason.SIZE, rule, argument="stride", value=taps.stride)
         spaced = taps.full(small) - taps.span + 1
         _check_drops(spaced, taps.span - 1 - before, taps.span - 1 - after)
-        return crop(taps, small, before, after, padding=sum(sides)).because(
-            f"padding={self.padding!r} crops {sides[0]} before and {sides[1]} behind; "
+        return crop(taps, small, *sides, extra).because(
+            f"padding={self.padding!r} crops {sides[0]} before and {sides[1]} after; "
             f"output_padding={extra} gives {extra} back at the end: after = {after}"
         )
 
@@ -121,18 +115,8 @@ def _check_drops(size: int, low: int, high: int) -> None:
         raise UnstrideError(Reason.PADDING, rule, argument="padding", value=(low, high))
 
 
-class _Method(_Tinygrad):
-    """A method of a tensor: the kernel is an array."""
-
-    functional = True
-    bias: Source | None
-
-    @property
-    def bias_present(self) -> bool:
-        return self.bias is not None
-
-    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
-        return self.array_filters(rank, channels, kernel_shape, self.groups)
+class _Method(Function, _Tinygrad):
+    """A method of a tensor."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +167,8 @@ class _Layer(_Tinygrad):
         for name in ("in_channels", "out_channels"):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=0)
             floored = self.transposed and name == "out_channels" and not self.bias
-            if channels % self.groups and not floored:
-                rule = f"must divide {name}, which is {channels}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
+            if not floored:
+                check_divides(self.groups, channels, name)
         self._check_word()
         self._taps(kernel)
         self._pairs(kernel)
@@ -214,11 +197,7 @@ class _Layer(_Tinygrad):
         return tuple((total // 2, total - total // 2) for total in totals)
 
     def data_layout(self, dimensions: int) -> DataLayout:
-        rank = len(self._kernel())
-        if dimensions != rank + 2:
-            rule = f"this layer takes {rank + 2} dimensions ({DataLayout.first(rank).name})"
-            raise UnstrideError(Reason.RANK, rule, argument="input dimensions", value=dimensions)
-        return DataLayout.first(rank)
+        return self.exact_layout(DataLayout.first(len(self._kernel())), dimensions)
 
     @property
     def bias_present(self) -> bool:
@@ -226,13 +205,9 @@ class _Layer(_Tinygrad):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_channels:
-            rule = f"the input has {channels} channels"
-            hint = f"use in_channels={channels}, or put the channels second"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels, hint=hint)
+        check_channels(channels, self.in_channels, "in_channels", "second")
         made = self.out_channels - self.out_channels % self.groups  # a transposed layer without bias rounds down
-        small, large = (channels, made) if self.transposed else (made, channels)
-        return Filters(self._kernel(), small, large, self.groups)
+        return self.layer_filters(self._kernel(), channels, made, self.groups)
 
 
 @dataclass(frozen=True)
@@ -296,8 +271,8 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     """The layer, then the method: with a word, with equal margins, with one margin per side."""
     del batch
     shared: dict[str, Any] = {
-        "stride": compact(tuple(axis.stride for axis in layer.axes)),
-        "dilation": compact(tuple(axis.dilation for axis in layer.axes)),
+        "stride": compact(layer.stride),
+        "dilation": compact(layer.dilation),
         "groups": layer.groups,
     }
     kernel = compact(layer.kernel) if layer.rank == 2 else layer.kernel
@@ -316,7 +291,7 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
 
 def _paddings(layer: Layer) -> Iterator[dict[str, Any]]:
     """Equal margins, and one margin per side, last axis first."""
-    margins = compact(tuple(axis.before for axis in layer.axes))
+    margins = compact(layer.before)
     if layer.transposed:
         yield {"padding": margins, "output_padding": compact(tuple(axis.before - axis.after for axis in layer.axes))}
         yield {"padding": tuple(side for axis in reversed(layer.axes) for side in (axis.before, axis.after))}

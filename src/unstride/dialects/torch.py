@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, WeightLayout, canonical
-from .arguments import Sizes, compact, integer, one_of, per_axis
+from .arguments import Sizes, check_channels, check_divides, compact, integer, one_of, per_axis
 from .refusal import Refusal, settle
-from .spec import Filters, Source, Spec, ranked
-from .windows import Taps, Window, crop, pad, spelled
+from .spec import Filters, Function, Source, Spec, ranked
+from .windows import Taps, Window, crop, missing, pad
 
 
 class _Torch(Spec):
@@ -136,7 +136,7 @@ class _Transposed(_Torch):
                 value=extra,
                 hint="choose a smaller one, or zero-pad the input by one element and crop the output",
             )
-        return crop(taps, small, margin, margin - extra, padding=2 * margin).because(
+        return crop(taps, small, margin, margin, extra).because(
             f"padding={margin} crops {margin} on both sides; output_padding={extra} gives {extra} back at the end: "
             f"before = {margin}, after = {margin} − {extra} = {margin - extra}"
         )
@@ -156,9 +156,7 @@ class _Module(_Torch):
         self._per_axis("kernel_size", Reason.KERNEL)
         for name in ("in_channels", "out_channels"):
             channels = integer(getattr(self, name), name, Reason.CHANNELS, least=0)
-            if channels % self.groups:
-                rule = f"must divide {name}, which is {channels}"
-                raise UnstrideError(Reason.GROUPS, rule, argument="groups", value=self.groups)
+            check_divides(self.groups, channels, name)
         self._check_padding_mode()
 
     def _check_padding_mode(self) -> None:
@@ -178,29 +176,17 @@ class _Module(_Torch):
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         del rank, kernel_shape
-        if channels != self.in_channels:
-            rule = f"the input has {channels} channels"
-            hint = f"use in_channels={channels}, or put the channels first (N, C, ...)"
-            raise UnstrideError(Reason.CHANNELS, rule, argument="in_channels", value=self.in_channels, hint=hint)
-        small, large = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, channels)
-        return Filters(self._per_axis("kernel_size", Reason.KERNEL), small, large, self.groups)
+        check_channels(channels, self.in_channels, "in_channels", "first (N, C, ...)")
+        return self.layer_filters(
+            self._per_axis("kernel_size", Reason.KERNEL), channels, self.out_channels, self.groups
+        )
 
 
-class _Function(_Torch):
-    """A function: the kernel is an array."""
-
-    functional = True
+class _Function(Function, _Torch):
+    """A function of ``torch.nn.functional``."""
 
     input: Source
     weight: Source
-    bias: Source | None
-
-    @property
-    def bias_present(self) -> bool:
-        return self.bias is not None
-
-    def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
-        return self.array_filters(rank, channels, kernel_shape, self.groups)
 
 
 @dataclass(frozen=True)
@@ -241,22 +227,14 @@ class _ConvTranspose(_Transposed, _Module):
             return super()._output_paddings(size, taps, pads)
         wanted = self.output_size if isinstance(self.output_size, tuple) else (self.output_size,)
         spatial = per_axis(wanted[-self.rank :], self.rank, "output_size", Reason.OUTPUT_SHAPE, least=1)
-        return tuple(map(self._missing, spatial, taps, size, pads))
+        found = zip(taps, size, spatial, pads, strict=True)
+        return tuple(missing(each, small, large, (margin, margin), margin) for each, small, large, margin in found)
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         super().check_output(shape, input_shape)
         if isinstance(self.output_size, tuple) and len(self.output_size) not in (self.rank, len(input_shape)):
             rule = f"must have {self.rank} or {len(input_shape)} elements for an input of {len(input_shape)} dimensions"
             raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_size", value=self.output_size)
-
-    def _missing(self, large: int, taps: Taps, small: int, margin: int) -> int:
-        least = taps.full(small) - 2 * margin
-        legal = range(least, least + taps.stride)
-        if large not in legal:
-            rule = f"input size {small} can only have an output size of {spelled(legal)}"
-            hint = "choose one of those, or change stride or padding"
-            raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_size", value=large, hint=hint)
-        return large - least
 
     def code(self) -> str:
         if self.output_size is None:
@@ -294,20 +272,9 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = ranked(
     _FunctionalConvTranspose, "torch.nn.functional.conv_transpose{}d"
 )
 
-FORMS: tuple[type[Spec], ...] = (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
+_MODULES = (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
+_FUNCTIONS = (conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d)
+FORMS: tuple[type[Spec], ...] = (*_MODULES, *_FUNCTIONS)
 
 
 LIMIT = "padding crops as much after as before, and output_padding only gives back at the end"
@@ -319,17 +286,16 @@ def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
     if layer.rank > 3:
         return
     shared: dict[str, Any] = {
-        "stride": compact(tuple(axis.stride for axis in layer.axes)),
-        "padding": compact(tuple(axis.before for axis in layer.axes)),
-        "dilation": compact(tuple(axis.dilation for axis in layer.axes)),
+        "stride": compact(layer.stride),
+        "padding": compact(layer.before),
+        "dilation": compact(layer.dilation),
         "groups": layer.groups,
     }
     if layer.transposed:
         shared["output_padding"] = compact(tuple(axis.before - axis.after for axis in layer.axes))
-    modules = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d) if layer.transposed else (Conv1d, Conv2d, Conv3d)
-    functions = FORMS[9:12] if layer.transposed else FORMS[6:9]
-    module: Callable[..., Spec] = modules[layer.rank - 1]
-    function: Callable[..., Spec] = functions[layer.rank - 1]
+    index = layer.rank + (2 if layer.transposed else -1)
+    module: Callable[..., Spec] = _MODULES[index]
+    function: Callable[..., Spec] = _FUNCTIONS[index]
     kernel, bias = compact(layer.kernel), Source("bias") if layer.bias else None
     yield partial(module, layer.in_channels, layer.out_channels, kernel, bias=layer.bias, **shared)
     yield partial(function, Source("x"), Source("weight"), bias, **shared)

@@ -45,6 +45,21 @@ class Taps:
         """Extent that the stamps of ``small`` elements cover."""
         return (small - 1) * self.stride + self.span
 
+    def sizes(self, small: int, padding: int = 0) -> range:
+        """The large sizes that a convolution padded by ``padding`` in all maps to ``small``: ``stride`` of them."""
+        least = self.full(small) - padding
+        return range(least, least + self.stride)
+
+    def truncated_sizes(self, small: int, padding: int) -> range:
+        """As ``sizes``, where the convolution's division rounds towards zero, as C's does.
+
+        Small size 1 then has ``stride − 1`` smaller large sizes more, and small size 0 has no larger ones.
+        """
+        sizes = self.sizes(small, padding)
+        if small > 1:
+            return sizes
+        return range(max(sizes.start - self.stride + 1, 0), max(sizes.stop if small else sizes.start + 1, 0))
+
     def axis(self, small: int, large: int, before: int) -> Axis:
         """The axis with these taps; UnstrideError where a size would be negative."""
         for side, size in (("large", large), ("small", small)):
@@ -72,28 +87,29 @@ class Taps:
 # --- transposed: small size known, choose the large window ----------------------------------------------------
 
 
-def crop(taps: Taps, small: int, before: int, after: int, *, padding: int | None = None) -> Window:
+def crop(taps: Taps, small: int, before: int, after: int, extra: int = 0) -> Window:
     """Crop ``before`` and ``after`` elements of the full extent (negative: extend): large = full − before − after.
 
-    ``padding`` is the forward convolution's total padding, where that is not ``before + after``.
+    ``extra`` elements are given back behind, as ``output_padding`` does: they lessen ``after``, but not the padding
+    of the forward convolution.
     """
-    full = taps.full(small)
+    full, legal = taps.full(small), taps.sizes(small, before + after)
+    after -= extra
     large = full - before - after
-    least = full - (before + after if padding is None else padding)
     shown = f"large = full − before − after = {full} − {signed(before)} − {signed(after)} = {large}"
     steps = (taps.spanned(), taps.extended(small), shown)
-    return Window(taps.axis(small, large, before), steps, range(least, least + taps.stride))
+    return Window(taps.axis(small, large, before), steps, legal)
 
 
 def extend_valid(taps: Taps, small: int) -> Window:
     """The full extent, and at least one stride per small element: large = (small − 1)·stride + max(span, stride)."""
-    full, longest = taps.full(small), max(taps.span, taps.stride)
+    longest = max(taps.span, taps.stride)
     large = (small - 1) * taps.stride + longest
     shown = (
         f"large = (small − 1)·stride + max(span, stride) = ({small} − 1)·{taps.stride} + {longest} = {large}",
         "before = 0: nothing is cropped",
     )
-    return Window(taps.axis(small, large, 0), (taps.spanned(), *shown), range(full, full + taps.stride))
+    return Window(taps.axis(small, large, 0), (taps.spanned(), *shown), taps.sizes(small))
 
 
 def multiply_same(taps: Taps, small: int) -> Window:
@@ -132,8 +148,7 @@ def invert_pads(
     taps: Taps, small: int, large: int, before: int, after: int, name: str = "output_shape", padding: str = "explicit"
 ) -> Window:
     """The large size is the caller's; legal where a convolution padded by ``before`` and ``after`` gives ``small``."""
-    least = taps.full(small) - before - after
-    legal = range(least, least + taps.stride)
+    legal = taps.sizes(small, before + after)
     check_inverse(taps, small, large, legal, name, padding)
     fits = f"⌊(large + {before + after} − span) / stride⌋ + 1 = {small}"
     steps = (
@@ -163,6 +178,13 @@ def check_inverse(taps: Taps, small: int, large: int, legal: range, name: str, p
         )
 
 
+def missing(taps: Taps, small: int, large: int, pads: tuple[int, int], padding: object) -> int:
+    """The output padding that lengthens the size that ``pads`` gives to ``large``, which ``output_size`` asks for."""
+    legal = taps.sizes(small, sum(pads))
+    check_inverse(taps, small, large, legal, "output_size", repr(padding))
+    return large - legal.start
+
+
 # --- forward: large size known, the small size follows --------------------------------------------------------
 
 
@@ -174,19 +196,16 @@ def pad(taps: Taps, large: int, before: int, after: int) -> Window:
         f"small = ⌊(large + before + after − span) / stride⌋ + 1 = "
         f"⌊({large} + {signed(before)} + {signed(after)} − {taps.span}) / {taps.stride}⌋ + 1 = {small}"
     )
-    least = taps.full(small) - before - after
-    axis = taps.axis(small, large, before)
-    return Window(axis, (taps.spanned(), shown), range(least, least + taps.stride))
+    return Window(taps.axis(small, large, before), (taps.spanned(), shown), taps.sizes(small, before + after))
 
 
 def pad_truncated(taps: Taps, large: int, before: int, after: int) -> Window:
     """As ``pad``, but the division rounds towards zero: a kernel too long by less than a stride gives one element."""
     room = large + before + after - taps.span
+    small = 1 + (room // taps.stride if room >= 0 else -(-room // taps.stride))
+    sizes = taps.truncated_sizes(small, before + after)
     if room >= 0:
-        return pad(taps, large, before, after)
-    small, missing = 1 - -room // taps.stride, -room % taps.stride
-    least = large - (taps.stride - 1 - missing)
-    sizes = range(least, least + (2 * taps.stride - 1 if small == 1 else taps.stride))
+        return replace(pad(taps, large, before, after), alternatives=sizes)
     shown = (
         f"small = (large + before + after − span) / stride + 1, rounded towards zero = "
         f"({room}) / {taps.stride} + 1 = {small}"

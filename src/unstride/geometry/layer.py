@@ -93,6 +93,26 @@ class Layer:
         return tuple(axis.kernel for axis in self.axes)
 
     @property
+    def stride(self) -> tuple[int, ...]:
+        """Stride per axis."""
+        return tuple(axis.stride for axis in self.axes)
+
+    @property
+    def dilation(self) -> tuple[int, ...]:
+        """Dilation per axis."""
+        return tuple(axis.dilation for axis in self.axes)
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """Elements of the full extent before large index 0, per axis; may be negative."""
+        return tuple(axis.before for axis in self.axes)
+
+    @property
+    def after(self) -> tuple[int, ...]:
+        """Elements of the full extent behind the large side, per axis; may be negative."""
+        return tuple(axis.after for axis in self.axes)
+
+    @property
     def adjoint(self) -> Layer:
         """The same relation read the other way: the gradient with respect to the input, without bias."""
         return replace(self, transposed=not self.transposed, bias=False)

@@ -6,41 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..dialects import registry
-from ..dialects.refusal import Composition, Refusal
+from ..dialects.refusal import Outcome
 from ..dialects.spec import Spec
 from ..geometry import DataLayout, Layer, Rearrangement
 from ..geometry.wire import axis_to_wire
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class Port(Outcome):
     """One layer, as another dialect says it."""
 
     source: Spec
     layer: Layer
-    dialect: str
-    """the target dialect's name"""
-    written: Spec | Refusal
-    """the target's spec, or why it has none"""
     input_shape: tuple[int, ...]
     """the source's input"""
 
     @property
-    def exact(self) -> bool:
-        """Whether one call in the target dialect is exactly the same layer."""
-        return isinstance(self.written, Spec)
-
-    @property
-    def target(self) -> Spec | None:
-        """The spec that takes the weights: the whole layer, or the middle of its composition."""
-        if isinstance(self.written, Spec):
-            return self.written
-        return self.written.composition.spec if self.written.composition else None
-
-    @property
-    def composition(self) -> Composition | None:
-        """The exact composition, where one call does not do."""
-        return None if isinstance(self.written, Spec) else self.written.composition
+    def activation(self) -> str | None:
+        """The source's activation, to be applied to the target's output."""
+        return self.source.activation_name
 
     @property
     def kernel(self) -> Rearrangement | None:
@@ -49,6 +33,9 @@ class Port:
         if target is None or (self.composition and self.composition.split > 1):
             return None
         return self.source.weight_layout(rank).to(target.weight_layout(rank), self.layer)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """The port in lines of text: the code, then what happens to kernel and data."""
@@ -59,19 +46,18 @@ class Port:
             here, there = self.source.data_layout(len(self.input_shape)), _usual_layout(target, rank)
             lines += _moved("kernel", before.name, after.name, self.kernel)
             lines += _moved("x", here.name, there.name, here.to(there, self.input_shape))
+        if self.activation:
+            lines += [f"then apply {self.activation} to y: the line above is the convolution alone"]
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
         """The port as JSON values."""
         target, rank = self.target, self.layer.rank
-        composition = self.composition
         return {
             "from": self.source.code(),
             "to": self.dialect,
-            "exact": self.exact,
-            "code": self.written.code() if isinstance(self.written, Spec) else None,
-            "refusal": None if isinstance(self.written, Spec) else self.written.rule,
-            "composition": list(composition.steps()) if composition else None,
+            **self.facts(),
+            "activation": self.activation,
             "kernel_layout": target.weight_layout(rank).name if target else None,
             "kernel": self.kernel.expression("kernel") if self.kernel else None,
             "data_layout": _usual_layout(target, rank).name if target else None,
@@ -104,4 +90,4 @@ def port(spec: Spec, *, to: str, input_shape: tuple[int, ...], kernel_shape: tup
     layer = spec.read(input_shape, kernel_shape)
     batch, _, _ = spec.data_layout(len(input_shape)).split(tuple(input_shape))
     dialect = registry.named(to)
-    return Port(spec, layer, dialect.name, dialect.module().write(layer, batch), tuple(input_shape))
+    return Port(dialect.name, dialect.module().write(layer, batch), spec, layer, tuple(input_shape))

@@ -75,7 +75,7 @@ def array(shape: tuple[int, ...], role: str) -> NDArray[np.float32]:
     """Deterministic integers from −5 to 5 as float32: a multiplicative hash of the flat index, salted by ``role``.
 
     >>> array((4,), "input").tolist()
-    [1.0, -3.0, -3.0, 0.0]
+    [-4.0, 4.0, -5.0, 3.0]
     """
     index = np.arange(1, prod(shape) + 1, dtype=np.uint64)
     hashed = (index * np.uint64(2654435761) + np.uint64(977 * 65537 * ROLES.index(role))) % np.uint64(2**32)

@@ -1,220 +1,90 @@
-"""Keras's activations on NumPy arrays; the result has the input's floating-point type.
+"""Keras's activations on NumPy arrays, found by name and written to configs.
 
-Source: keras/src/activations/activations.py (Keras 3.15).
+Source: keras/src/activations/__init__.py (Keras 3.15).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import erf, pi, sqrt
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
+from ...engine.activations import (
+    ALIASES,
+    BY_NAME,
+    Activation,
+    celu,
+    elu,
+    exponential,
+    gelu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    linear,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    squareplus,
+    swish,
+    tanh,
+    tanh_shrink,
+)
 from ...errors import Reason, UnstrideError
 from .serialization import serialize as serialize_object
 
-Array = NDArray[Any]
-Activation = Callable[..., Any]
-
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-"""fixed point of mean 0 and variance 1 (Klambauer et al. 2017)"""
-
-
-def linear(x: ArrayLike) -> Array:
-    """``x``."""
-    return np.asarray(x)
-
-
-def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
-    """``x`` above the threshold, at most ``max_value``; ``negative_slope · (x − threshold)`` below it."""
-    real = _real(x)
-    above = np.minimum(real, max_value) if max_value is not None else real
-    return np.where(real > threshold, above, negative_slope * (real - threshold)).astype(real.dtype)
-
-
-def relu6(x: ArrayLike) -> Array:
-    """``min(max(x, 0), 6)``."""
-    return np.clip(_real(x), 0, 6)
-
-
-def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
-    """``x`` above 0, ``negative_slope · x`` below."""
-    return relu(x, negative_slope)
-
-
-def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
-    """``x`` above 0, ``alpha · (exp(x) − 1)`` below."""
-    real = _real(x)
-    return np.where(real > 0, real, alpha * np.expm1(np.minimum(real, 0))).astype(real.dtype)
-
-
-def selu(x: ArrayLike) -> Array:
-    """``elu``, scaled so that mean 0 and variance 1 are kept."""
-    real = _real(x)
-    return (_SELU_SCALE * elu(real, _SELU_ALPHA)).astype(real.dtype)
-
-
-def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
-    """``x`` above 0, ``alpha · (exp(x / alpha) − 1)`` below."""
-    real = _real(x)
-    return np.where(real > 0, real, alpha * np.expm1(np.minimum(real, 0) / alpha)).astype(real.dtype)
-
-
-def gelu(x: ArrayLike, approximate: bool = False) -> Array:
-    """``x · Φ(x)``, Φ the normal distribution's; approximate: by a tanh."""
-    real = _real(x)
-    if approximate:
-        inner = sqrt(2 / pi) * (real + 0.044715 * real**3)
-        return np.asarray(0.5 * real * (1 + np.tanh(inner)), real.dtype)
-    doubled = np.array([1 + erf(each / sqrt(2)) for each in real.flat]).reshape(real.shape)
-    return np.asarray(0.5 * real * doubled, real.dtype)
-
-
-def sigmoid(x: ArrayLike) -> Array:
-    """``1 / (1 + exp(−x))``."""
-    real = _real(x)
-    tail = np.exp(-np.abs(real))  # never overflows
-    return np.where(real >= 0, 1 / (1 + tail), tail / (1 + tail))
-
-
-def log_sigmoid(x: ArrayLike) -> Array:
-    """``−softplus(−x)``."""
-    return -softplus(-_real(x))
-
-
-def silu(x: ArrayLike) -> Array:
-    """``x · sigmoid(x)``; also called swish."""
-    real = _real(x)
-    return real * sigmoid(real)
-
-
-def tanh(x: ArrayLike) -> Array:
-    """The hyperbolic tangent."""
-    return np.tanh(_real(x))
-
-
-def tanh_shrink(x: ArrayLike) -> Array:
-    """``x − tanh(x)``."""
-    real = _real(x)
-    return real - np.tanh(real)
-
-
-def softmax(x: ArrayLike, axis: int = -1) -> Array:
-    """``exp(x)`` over its sum along ``axis``."""
-    return np.asarray(np.exp(log_softmax(x, axis)))
-
-
-def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
-    """The logarithm of ``softmax``."""
-    real = _real(x)
-    shifted = real - real.max(axis, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
-
-
-def softplus(x: ArrayLike) -> Array:
-    """``log(1 + exp(x))``."""
-    real = _real(x)
-    return np.asarray(np.logaddexp(real, real.dtype.type(0)))
-
-
-def softsign(x: ArrayLike) -> Array:
-    """``x / (1 + |x|)``."""
-    real = _real(x)
-    return np.asarray(real / (1 + np.abs(real)))
-
-
-def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """``x`` moved towards 0 by the threshold."""
-    real = _real(x)
-    return np.sign(real) * np.maximum(np.abs(real) - threshold, 0)
-
-
-def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """``x`` where its magnitude exceeds the threshold, else 0."""
-    real = _real(x)
-    return np.where(np.abs(real) > threshold, real, 0).astype(real.dtype)
-
-
-def exponential(x: ArrayLike) -> Array:
-    """``exp(x)``."""
-    with np.errstate(over="ignore"):
-        return np.exp(_real(x))
-
-
-def hard_sigmoid(x: ArrayLike) -> Array:
-    """``relu6(x + 3) / 6``."""
-    return relu6(_real(x) + 3) / 6
-
-
-def hard_silu(x: ArrayLike) -> Array:
-    """``x · hard_sigmoid(x)``; also called hard_swish."""
-    real = _real(x)
-    return real * hard_sigmoid(real)
-
-
-def hard_tanh(x: ArrayLike) -> Array:
-    """``x`` cut to −1…1."""
-    return np.clip(_real(x), -1, 1)
-
-
-def mish(x: ArrayLike) -> Array:
-    """``x · tanh(softplus(x))``."""
-    real = _real(x)
-    return real * np.tanh(softplus(real))
-
-
-def squareplus(x: ArrayLike, b: float = 4) -> Array:
-    """``(x + √(x² + b)) / 2``."""
-    real = _real(x)
-    return np.asarray((real + np.sqrt(real * real + real.dtype.type(b))) / 2)
-
-
-BY_NAME: Mapping[str, Activation] = {
-    function.__name__: function
-    for function in (
-        celu,
-        elu,
-        exponential,
-        gelu,
-        hard_shrink,
-        hard_sigmoid,
-        hard_silu,
-        hard_tanh,
-        leaky_relu,
-        linear,
-        log_sigmoid,
-        log_softmax,
-        mish,
-        relu,
-        relu6,
-        selu,
-        sigmoid,
-        silu,
-        soft_shrink,
-        softmax,
-        softplus,
-        softsign,
-        squareplus,
-        tanh,
-        tanh_shrink,
-    )
-}
-_ALIASES = {"swish": silu, "hard_swish": hard_silu}
-swish, hard_swish = silu, hard_silu
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "get",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "serialize",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+]
 
 
 def get(identifier: Any) -> Activation:
     """The activation of that name, or the callable itself; None is linear."""
     if identifier is None:
         return linear
-    if isinstance(identifier, str) and (found := BY_NAME.get(identifier) or _ALIASES.get(identifier)):
+    if isinstance(identifier, str) and (found := BY_NAME.get(identifier) or ALIASES.get(identifier)):
         return found
     if callable(identifier):
         given: Activation = identifier
         return given
-    rule = f"is no activation; there are {', '.join([*BY_NAME, *_ALIASES])}"
+    rule = f"is no activation; there are {', '.join([*BY_NAME, *ALIASES])}"
     hint = "or pass a callable; a function of your own cannot be found again by its name"
     raise UnstrideError(Reason.ARGUMENT, rule, argument="activation", value=identifier, hint=hint)
 
@@ -223,9 +93,3 @@ def serialize(activation: Activation) -> Any:
     """The activation's name, or Keras's description of a function that is not Keras's."""
     name = getattr(activation, "__name__", "")
     return name if BY_NAME.get(name) is activation else serialize_object(activation)
-
-
-def _real(x: ArrayLike) -> Array:
-    """The array in a floating-point type: single precision for integers."""
-    array = np.asarray(x)
-    return array if array.dtype.kind == "f" else array.astype(np.float32)

@@ -87,7 +87,8 @@ class Convolution(Layer):
             rule = "low-rank adaptation is a way to train"
             raise UnstrideError(Reason.UNSUPPORTED, rule, argument="lora_rank", value=given["lora_rank"], hint=hint)
         super().__init__(given["name"], given["trainable"], given["dtype"])
-        self.spec = spec = build(self.form, given)
+        # the layer applies its activation itself: it may be any callable
+        self.spec = spec = build(self.form, {**given, "activation": None})
         self.rank = spec.rank
         self.groups: int = getattr(spec, "groups", 1)
         self._name_sizes(spec)
@@ -183,7 +184,8 @@ class Convolution(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, with the keys and values of Keras's own config."""
-        sizes = {name: getattr(self, name) for name in signature(self.form).parameters if name in self._plain}
+        taken = [name for name in signature(self.form).parameters if name not in self.form.refused]
+        sizes = {name: getattr(self, name) for name in taken if name in self._plain}
         described = {name: serialize(getattr(self, name)) for name in _OBJECTS}
         return {
             "name": self.name,

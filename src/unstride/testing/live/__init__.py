@@ -7,7 +7,6 @@ and ``version()``. Arrays are in the framework's own data and weight layouts. A 
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Protocol, cast
 
@@ -58,8 +57,3 @@ def adapter(name: str) -> Adapter:
     if name not in PACKAGES:
         raise KeyError(f"no adapter {name!r}; there are {', '.join(PACKAGES)}")
     return cast("Adapter", import_module(f".{name}", __name__))
-
-
-def distribution_version(distribution: str) -> str:
-    """The version of an installed distribution."""
-    return version(distribution)

@@ -10,7 +10,6 @@ import numpy as np
 
 from .source import Array, Line, read
 
-_FORWARD = {"CONV_2D", "CONV_3D"}
 _WORDS = {"stride_h": "strideH", "stride_w": "strideW", "dilation_h_factor": "dilationHFactor"}
 _WORDS["dilation_w_factor"] = "dilationWFactor"
 

@@ -1,0 +1,5 @@
+"""``python -m unstride``: the command."""
+
+from .cli import main
+
+main()
