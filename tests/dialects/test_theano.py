@@ -80,7 +80,7 @@ def test_the_border_modes_crop_a_transposed_convolution() -> None:
     spec = transpose((1, 3, 3, 3), border_mode="half", input_dilation=(1, 1))
     assert [(axis.before, axis.after) for axis in spec.read(IMAGE, KERNEL).axes] == [(1, 1), (1, 1)]
     steps = spec.windows((3, 3), (3, 3))[0].steps
-    assert steps[0] == "border_mode='half' crops 1 before and 1 behind"
+    assert steps[0] == "border_mode='half' crops 1 before and 1 after"
     assert "large = 3, given by output_shape" in steps[1]
 
 

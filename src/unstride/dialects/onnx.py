@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
@@ -176,7 +176,15 @@ class Conv(_Node):
         lower = self.auto_pad == "SAME_LOWER"
         side = "before" if lower else "after"
         shown = f"auto_pad={self.auto_pad}: one output per stride, an odd element of padding {side}"
-        return pad_same(taps, large, extra_before=lower).because(shown)
+        window = pad_same(taps, large, extra_before=lower)
+        spare = large - window.axis.full
+        if spare < 3:
+            return window.because(shown)
+        # ONNX Runtime halves the negative total as it halves a positive one, and so skips elements in front
+        skipped = (spare - (2 if lower else 1)) // 2
+        step = f"{spare} elements stay unread, {skipped} of them in front: before = −{skipped}"
+        axis = replace(window.axis, before=-skipped)
+        return replace(window, axis=axis, steps=(*window.steps[:-2], step)).because(shown)
 
 
 @dataclass(frozen=True)
