@@ -202,7 +202,7 @@ def explain(asked: Asked, details: bool) -> None:
 @click.option("--kernel", metavar="SIZES", callback=sizes, help="Taps; left open: all up to --max-kernel.")
 @click.option("--stride", metavar="SIZES", callback=sizes, help="Stride; left open: all up to --max-stride.")
 @click.option("--dilation", metavar="SIZES", callback=sizes, help="Dilation; left open: all up to --max-dilation.")
-@click.option("--max-kernel", type=click.IntRange(1), default=5, show_default=True, help="Largest kernel tried.")
+@click.option("--max-kernel", type=click.IntRange(1), default=7, show_default=True, help="Largest kernel tried.")
 @click.option("--max-stride", type=click.IntRange(1), help="Largest stride tried; left out: as far as the sizes allow.")
 @click.option("--max-dilation", type=click.IntRange(1), default=1, show_default=True, help="Largest dilation tried.")
 @click.option("--rank", type=click.IntRange(1, 3), default=2, show_default=True, help="Axes that one size stands for.")
@@ -245,7 +245,7 @@ def solve(
         show(found.as_json())
     else:
         click.echo(found.text(limit=limit))
-    if not found.found:
+    if not any(True for _ in found):
         raise SystemExit(EXIT_REFUSED)
 
 

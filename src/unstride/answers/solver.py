@@ -88,7 +88,7 @@ class Bounds:
         spans = ((name, getattr(self, name)) for name in ("kernel", "stride", "dilation"))
         return (
             ", ".join(f"{name} {_spans(ranges)}" for name, ranges in spans),
-            "the same arguments on every axis, unless given per axis; axes with the same sizes are cropped alike",
+            "axes with the same sizes have the same arguments and are cropped alike",
             "before and after shorter than the kernel's extent; less than a stride (or dilation) beyond the last stamp",
         )
 
@@ -176,7 +176,7 @@ def solve(
     dialects: Iterable[str] | None = None,
     transposed: bool = True,
     rank: int = 2,
-    max_kernel: int = 5,
+    max_kernel: int = 7,
     max_stride: int | None = None,
     max_dilation: int = 1,
 ) -> Solutions:
@@ -190,10 +190,11 @@ def solve(
     """
     smalls, larges = _sides(small, large, rank)
     widest = max(larges) if max_stride is None else max_stride
+    alike = len(set(zip(smalls, larges, strict=True))) == 1
     bounds = Bounds(
-        _spread(kernel, max_kernel, len(smalls), "kernel", Reason.KERNEL),
-        _spread(stride, widest, len(smalls), "stride", Reason.STRIDE),
-        _spread(dilation, max_dilation, len(smalls), "dilation", Reason.DILATION),
+        _spread(kernel, max_kernel, len(smalls), "kernel", Reason.KERNEL, alike=alike),
+        _spread(stride, widest, len(smalls), "stride", Reason.STRIDE, alike=alike),
+        _spread(dilation, max_dilation, len(smalls), "dilation", Reason.DILATION, alike=alike),
     )
     asked = registry.DIALECTS if dialects is None else tuple(map(registry.named, dialects))
     sets = list(islice(_candidates(smalls, larges, bounds), CANDIDATE_LIMIT + 1))
@@ -219,12 +220,12 @@ def _sides(small: object, large: object, rank: int) -> tuple[tuple[int, ...], tu
     return small_sizes, large_sizes
 
 
-def _spread(value: Given, most: int, rank: int, name: str, reason: Reason) -> tuple[range, ...]:
+def _spread(value: Given, most: int, rank: int, name: str, reason: Reason, *, alike: bool) -> tuple[range, ...]:
     """For each axis the values to try; a single range where the same value goes on every axis."""
     if value is None:
         if type(most) is not int or most < 1:
             raise UnstrideError(reason, "must be at least 1", argument=f"max_{name}", value=most)
-        return (range(1, most + 1),)
+        return (range(1, most + 1),) * (1 if alike else rank)
     entries = value if isinstance(value, tuple) else (value,)
     if len(entries) not in (1, rank) or any(type(entry) is not int or entry < 1 for entry in entries):
         rule = f"must be a positive integer, or {rank} of them, one per axis"

@@ -43,6 +43,7 @@ from ...errors import Reason, UnstrideError
 from .serialization import serialize as serialize_object
 
 __all__ = [
+    "BY_NAME",
     "celu",
     "elu",
     "exponential",
