@@ -103,51 +103,54 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, (each.large, *each.size), (each.small, each.large // each.groups, *each.kernel), each.small)
 
 
+PLANE, TAPS = (2, 3, 3), (3, 2, 3, 3)
+ARGUMENTS = (
+    "3",
+    "3, 2",
+    "3, 2, 1",
+    "3, 2, 1, 1",
+    "3, 2, 0, 'SAME'",
+    "3, 2, 2",
+    "0",
+    "3, 0",
+    "3, -1",
+    "(3, 3), (2, 2)",
+    "(3,)",
+    "3, padding='same'",
+    "3, padding='FULL'",
+    "3, padding=-1",
+    "3, padding=(1, 0)",
+    "3, padding=((1, 0), (0, 1))",
+    "3, padding=((1, 0),)",
+    "3, 2, output_padding=-1",
+    "3, groups=2",
+    "3, groups=0",
+    "3, dilation=0",
+    "3, dilation=(2, 1)",
+    "3, 1, output_padding=1, dilation=2",
+    "3, strides=2",
+    "3, 2, padding='SAME', output_padding=1",
+    "3, padding_mode='REFLECT'",
+    "3, padding_mode='nowhere'",
+    "3, 2, (1, 0), (1, 1)",
+)
+"""of a layer of 2 and 3 channels, from its kernel's size on"""
+
+
 def telling() -> list[Case]:
     """Refusals, positions of arguments, corner sizes."""
-    plane, taps = (2, 3, 3), (3, 2, 3, 3)
-    arguments = (
-        "3",
-        "3, 2",
-        "3, 2, 1",
-        "3, 2, 1, 1",
-        "3, 2, 0, 'SAME'",
-        "3, 2, 2",
-        "0",
-        "3, 0",
-        "3, -1",
-        "(3, 3), (2, 2)",
-        "(3,)",
-        "3, padding='same'",
-        "3, padding='FULL'",
-        "3, padding=-1",
-        "3, padding=(1, 0)",
-        "3, padding=((1, 0), (0, 1))",
-        "3, padding=((1, 0),)",
-        "3, 2, output_padding=-1",
-        "3, groups=2",
-        "3, groups=0",
-        "3, dilation=0",
-        "3, dilation=(2, 1)",
-        "3, 1, output_padding=1, dilation=2",
-        "3, strides=2",
-        "3, 2, padding='SAME', output_padding=1",
-        "3, padding_mode='REFLECT'",
-        "3, padding_mode='nowhere'",
-        "3, 2, (1, 0), (1, 1)",
-    )
-    rows = [Case(f"equinox.nn.ConvTranspose2d(2, 3, {each}, key=key)", plane, taps, 3) for each in arguments]
+    rows = [Case(f"equinox.nn.ConvTranspose2d(2, 3, {each}, key=key)", PLANE, TAPS, 3) for each in ARGUMENTS]
     rows += [
-        Case(f"equinox.nn.Conv2d(2, 3, {each}, key=key)", plane, taps, 3)
-        for each in arguments
+        Case(f"equinox.nn.Conv2d(2, 3, {each}, key=key)", PLANE, TAPS, 3)
+        for each in ARGUMENTS
         if "output_" not in each and "REFLECT" not in each
     ]
     rows += [
-        Case(f"equinox.nn.ConvTranspose(2, 2, 3, {each}, key=key)", plane, taps, 3)
+        Case(f"equinox.nn.ConvTranspose(2, 2, 3, {each}, key=key)", PLANE, TAPS, 3)
         for each in ("3, 2, 1", "3, 2, 1, 1", "3")
     ]
     rows += [
-        Case(f"equinox.nn.{name}(2, 3, 3, key=key)", shape, taps, 3)
+        Case(f"equinox.nn.{name}(2, 3, 3, key=key)", shape, TAPS, 3)
         for name in ("ConvTranspose2d", "Conv2d")
         for shape in ((3, 3, 3), (1, 2, 3, 3), (3, 3), (2, 1, 1), (2, 0, 3))
     ]

@@ -84,48 +84,52 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, each.last(each.large), (*each.kernel, each.large, each.small), each.small)
 
 
+PLANE, TAPS = (1, 3, 3, 2), (3, 3, 3, 2)
+TRANSPOSED = (
+    "3, 2",
+    "(3, 3), (2, 2)",
+    "(3,)",
+    "3, stride=0",
+    "3, stride=-1",
+    "3, stride=(2, 2, 2)",
+    "3, padding='same'",
+    "3, padding='FULL'",
+    "3, padding=1",
+    "3, padding=(1, 1)",
+    "3, padding=[(1, 1)]",
+    "3, 2, 5",
+    "3, 2, (6, 5)",
+    "3, 2, 7",
+    "3, 2, 6, 'VALID'",
+    "3, 2, 7, 'VALID'",
+    "3, 2, [(1, 1), (1, 1)]",
+    "3, rate=2",
+    "0",
+    "3, 2, (1, 6, 6, 3)",
+    "3, 2, output_shape=4",
+    "3, data_format='NWC'",
+    "3, strides=2",
+)
+"""arguments of a transposed module of 3 channels, from its kernel's shape on"""
+FORWARD = (
+    "3, rate=0",
+    "3, 2, 2",
+    "3, stride=0",
+    "3, padding='FULL'",
+    "3, padding='VALID'",
+    "3, 2, 1, [(1, 0), (0, 1)]",
+    "(3, 2, 2)",
+    "3, padding=(1, 1)",
+)
+"""the same for a forward module"""
+
+
 def telling() -> list[Case]:
     """Refusals and corner sizes."""
-    plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
-    arguments = (
-        "3, 2",
-        "(3, 3), (2, 2)",
-        "(3,)",
-        "3, stride=0",
-        "3, stride=-1",
-        "3, stride=(2, 2, 2)",
-        "3, padding='same'",
-        "3, padding='FULL'",
-        "3, padding=1",
-        "3, padding=(1, 1)",
-        "3, padding=[(1, 1)]",
-        "3, 2, 5",
-        "3, 2, (6, 5)",
-        "3, 2, 7",
-        "3, 2, 6, 'VALID'",
-        "3, 2, 7, 'VALID'",
-        "3, 2, [(1, 1), (1, 1)]",
-        "3, rate=2",
-        "0",
-        "3, 2, (1, 6, 6, 3)",
-        "3, 2, output_shape=4",
-        "3, data_format='NWC'",
-        "3, strides=2",
-    )
-    rows = [Case(f"haiku.Conv2DTranspose(3, {each})", plane, taps, 3) for each in arguments]
-    conv = (
-        "3, rate=0",
-        "3, 2, 2",
-        "3, stride=0",
-        "3, padding='FULL'",
-        "3, padding='VALID'",
-        "3, 2, 1, [(1, 0), (0, 1)]",
-        "(3, 2, 2)",
-        "3, padding=(1, 1)",
-    )
-    rows += [Case(f"haiku.Conv2D(3, {each})", plane, (3, 3, 2, 3), 3) for each in conv]
+    rows = [Case(f"haiku.Conv2DTranspose(3, {each})", PLANE, TAPS, 3) for each in TRANSPOSED]
+    rows += [Case(f"haiku.Conv2D(3, {each})", PLANE, (3, 3, 2, 3), 3) for each in FORWARD]
     rows += [
-        Case("haiku.Conv2DTranspose(3, 3, 2)", shape, taps, 3)
+        Case("haiku.Conv2DTranspose(3, 3, 2)", shape, TAPS, 3)
         for shape in ((1, 3, 3, 3), (3, 3, 2), (3, 2), (1, 1, 1, 2), (0, 3, 3, 2))
     ]
     return rows

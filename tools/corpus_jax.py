@@ -129,71 +129,76 @@ def _random_general(rng: Random) -> Case:
     return Case(code, arranged(data, each.size, batch=each.batch, channels=each.small), kernel)
 
 
+PLANE, TAPS = (1, 3, 3, 2), (3, 3, 2, 3)
+TRANSPOSED = (
+    "(2, 2), 'SAME'",
+    "(2, 2), 'VALID'",
+    "(2, 2), 'same'",
+    "(2, 2), 'SAME_LOWER'",
+    "(2,), 'SAME'",
+    "(0, 2), 'SAME'",
+    "(-1, 2), 'SAME'",
+    "2, 'SAME'",
+    "(2, 2), 1",
+    "(2, 2), [(1, 1)]",
+    "(2, 2), [(0, 0), (0, 0)]",
+    "(2, 2)",
+    "(2, 2), [(1, 1), (1, 1)], use_consistent_padding=True",
+    "(2, 2), ((1, 1), (1, 1)), use_consistent_padding=True",
+    "(2, 2), 'SAME', rhs_dilation=(0, 1)",
+    "(2, 2), 'SAME', rhs_dilation=(2, 1)",
+    "(2, 2), 'SAME', (2, 2)",
+    "(2, 2), 'SAME', groups=2",
+    "(2, 2), 'SAME', transpose_kernel=True",
+    "(2, 2), [(-1, 0), (0, -1)]",
+    "(2, 2), [(-9, 0), (0, 0)]",
+    "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NCHW')",
+    "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWOI', 'NHWC')",
+    "(2, 2), 'SAME', dimension_numbers=('NHC', 'HIO', 'NHC')",
+    "strides=(2, 1), padding='VALID'",
+    "[2, 2], 'SAME'",
+)
+"""arguments of ``conv_transpose`` after the arrays"""
+LAST = "dimension_numbers=('NHWC', 'HWIO', 'NHWC')"
+"""channels last, which is not this function's default"""
+GENERAL = (
+    f"(1, 1), 'SAME', {LAST}",
+    f"(2, 1), 'SAME_LOWER', {LAST}",
+    f"(1, 1), 'FULL', {LAST}",
+    f"(1, 1), 'SAME', lhs_dilation=(2, 2), {LAST}",
+    f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(2, 2), {LAST}",
+    f"(0, 1), 'SAME', {LAST}",
+    f"(1,), 'SAME', {LAST}",
+    f"(1, 1), [(1, 1)], {LAST}",
+    f"(1, 1), [(-9, 0), (0, 0)], {LAST}",
+    f"(1, 1), 'SAME', {LAST}, feature_group_count=2",
+    f"(1, 1), 'SAME', {LAST}, feature_group_count=0",
+    "(1, 1), 'SAME'",
+    f"(1, 1), [(1, 1), (1, 1)], (2, 2), (1, 2), {LAST}",
+    f"window_strides=(1, 2), padding='VALID', {LAST}",
+    f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(0, 2), {LAST}",
+)
+"""arguments of ``conv_general_dilated`` after the arrays"""
+
+
 def telling() -> list[Case]:
     """Refusals and corner sizes."""
-    plane, taps = (1, 3, 3, 2), (3, 3, 2, 3)
-    transposed = (
-        "(2, 2), 'SAME'",
-        "(2, 2), 'VALID'",
-        "(2, 2), 'same'",
-        "(2, 2), 'SAME_LOWER'",
-        "(2,), 'SAME'",
-        "(0, 2), 'SAME'",
-        "(-1, 2), 'SAME'",
-        "2, 'SAME'",
-        "(2, 2), 1",
-        "(2, 2), [(1, 1)]",
-        "(2, 2), [(0, 0), (0, 0)]",
-        "(2, 2)",
-        "(2, 2), [(1, 1), (1, 1)], use_consistent_padding=True",
-        "(2, 2), ((1, 1), (1, 1)), use_consistent_padding=True",
-        "(2, 2), 'SAME', rhs_dilation=(0, 1)",
-        "(2, 2), 'SAME', rhs_dilation=(2, 1)",
-        "(2, 2), 'SAME', (2, 2)",
-        "(2, 2), 'SAME', groups=2",
-        "(2, 2), 'SAME', transpose_kernel=True",
-        "(2, 2), [(-1, 0), (0, -1)]",
-        "(2, 2), [(-9, 0), (0, 0)]",
-        "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NCHW')",
-        "(2, 2), 'SAME', dimension_numbers=('NHWC', 'HWOI', 'NHWC')",
-        "(2, 2), 'SAME', dimension_numbers=('NHC', 'HIO', 'NHC')",
-        "strides=(2, 1), padding='VALID'",
-        "[2, 2], 'SAME'",
-    )
-    rows = [Case(f"jax.lax.conv_transpose(x, w, {each})", plane, taps) for each in transposed]
-    numbers = "dimension_numbers=('NHWC', 'HWIO', 'NHWC')"
-    general = (
-        f"(1, 1), 'SAME', {numbers}",
-        f"(2, 1), 'SAME_LOWER', {numbers}",
-        f"(1, 1), 'FULL', {numbers}",
-        f"(1, 1), 'SAME', lhs_dilation=(2, 2), {numbers}",
-        f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(2, 2), {numbers}",
-        f"(0, 1), 'SAME', {numbers}",
-        f"(1,), 'SAME', {numbers}",
-        f"(1, 1), [(1, 1)], {numbers}",
-        f"(1, 1), [(-9, 0), (0, 0)], {numbers}",
-        f"(1, 1), 'SAME', {numbers}, feature_group_count=2",
-        f"(1, 1), 'SAME', {numbers}, feature_group_count=0",
-        "(1, 1), 'SAME'",
-        f"(1, 1), [(1, 1), (1, 1)], (2, 2), (1, 2), {numbers}",
-        f"window_strides=(1, 2), padding='VALID', {numbers}",
-        f"(1, 1), [(1, 1), (1, 1)], lhs_dilation=(0, 2), {numbers}",
-    )
-    rows += [Case(f"jax.lax.conv_general_dilated(x, w, {each})", plane, taps) for each in general]
+    rows = [Case(f"jax.lax.conv_transpose(x, w, {each})", PLANE, TAPS) for each in TRANSPOSED]
+    rows += [Case(f"jax.lax.conv_general_dilated(x, w, {each})", PLANE, TAPS) for each in GENERAL]
     rows += [
         Case("jax.lax.conv_transpose(x, w, (2, 2), 'SAME')", shape, kernel)
         for shape, kernel in (
-            ((1, 3, 3, 3), taps),
-            ((3, 3, 2), taps),
+            ((1, 3, 3, 3), TAPS),
+            ((3, 3, 2), TAPS),
             ((1, 3, 2), (3, 2, 3)),
-            ((0, 3, 3, 2), taps),
-            ((1, 0, 3, 2), taps),
-            ((1, 1, 1, 2), taps),
-            (plane, (3, 3, 2)),
+            ((0, 3, 3, 2), TAPS),
+            ((1, 0, 3, 2), TAPS),
+            ((1, 1, 1, 2), TAPS),
+            (PLANE, (3, 3, 2)),
         )
     ]
     rows += [
-        Case(f"jax.lax.conv_general_dilated(x, w, (1, 1), 'VALID', {numbers})", shape, taps)
+        Case(f"jax.lax.conv_general_dilated(x, w, (1, 1), 'VALID', {LAST})", shape, TAPS)
         for shape in ((1, 2, 2, 2), (1, 2, 3, 2), (1, 0, 3, 2), (1, 5, 5, 3))
     ]
     return rows

@@ -157,121 +157,145 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, shape, (*each.kernel, each.large // each.groups, each.small), unsafe=each.narrow)
 
 
+TRANSPOSED, CONV = f"{LAYERS}.Conv2DTranspose", f"{LAYERS}.Conv2D"
+PLANE, TAPS, CONV_TAPS = (1, 3, 3, 2), (3, 3, 3, 2), (3, 3, 2, 3)
+ARGUMENTS = (
+    "3, 0",
+    "3, -1",
+    "0, 3",
+    "-1, 3",
+    "3, (3, 3, 3)",
+    "3, (3,)",
+    "3, 3, strides=0",
+    "3, 3, strides=-2",
+    "3, 3, strides=(2, 2, 2)",
+    "3, 3, padding='full'",
+    "3, 3, padding='causal'",
+    "3, 3, padding=1",
+    "3, 3, padding='VALID'",
+    "3, 3, dilation_rate=0",
+    "3, 3, strides=2, dilation_rate=2",
+    "3, 3, data_format='NHWC'",
+    "3, 3, stride=2",
+    "3",
+    "3, 3, dilation_rate=(2, 1)",
+    "3, 3, (2, 1), 'same'",
+    "filters=3, kernel_size=3",
+    "3, [3, 3], strides=[2, 1]",
+    "3, 3, strides=2.5",
+)
+"""of a layer in either direction, most of them refused"""
+OUTPUT_PADDINGS = ("0", "1", "2", "-1", "(1, 0)", "(0, 1)", "(2, 1)", "'same'", "None", "(1,)")
+"""as written"""
+
+
 def shared() -> list[Case]:
-    """Layers of both generations: the seeds' numbers, corner sizes, refusals."""
-    transposed, conv = f"{LAYERS}.Conv2DTranspose", f"{LAYERS}.Conv2D"
-    plane, taps = (1, 3, 3, 2), (3, 3, 3, 2)
-    arguments = (
-        "3, 0",
-        "3, -1",
-        "0, 3",
-        "-1, 3",
-        "3, (3, 3, 3)",
-        "3, (3,)",
-        "3, 3, strides=0",
-        "3, 3, strides=-2",
-        "3, 3, strides=(2, 2, 2)",
-        "3, 3, padding='full'",
-        "3, 3, padding='causal'",
-        "3, 3, padding=1",
-        "3, 3, padding='VALID'",
-        "3, 3, dilation_rate=0",
-        "3, 3, strides=2, dilation_rate=2",
-        "3, 3, data_format='NHWC'",
-        "3, 3, stride=2",
-        "3",
-        "3, 3, dilation_rate=(2, 1)",
-        "3, 3, (2, 1), 'same'",
-        "filters=3, kernel_size=3",
-        "3, [3, 3], strides=[2, 1]",
-        "3, 3, strides=2.5",
-    )
-    extras = ("0", "1", "2", "-1", "(1, 0)", "(0, 1)", "(2, 1)", "'same'", "None", "(1,)")
-    rows = [Case(f"{transposed}({each})", plane, taps, 3) for each in arguments]
-    rows += [Case(f"{conv}({each})", plane, (3, 3, 2, 3), 3) for each in arguments]
+    """Layers of both generations: refusals, corner sizes, the seeds' numbers."""
+    return [*_argument_forms(), *_corner_sizes(), *_seeds()]
+
+
+def _argument_forms() -> list[Case]:
+    rows = [Case(f"{TRANSPOSED}({each})", PLANE, TAPS, 3) for each in ARGUMENTS]
+    rows += [Case(f"{CONV}({each})", PLANE, CONV_TAPS, 3) for each in ARGUMENTS]
     rows += [
-        Case(f"{transposed}(3, 3, strides=2, padding={padding!r}, output_padding={each})", plane, taps, 3)
+        Case(f"{TRANSPOSED}(3, 3, strides=2, padding={padding!r}, output_padding={each})", PLANE, TAPS, 3)
         for padding in ("same", "valid")
-        for each in extras
+        for each in OUTPUT_PADDINGS
     ]
-    rows += [
+    return rows
+
+
+def _corner_sizes() -> list[Case]:
+    rows = [
         Case(f"{name}(3, 3, padding='same')", shape, kernel, 3)
-        for name, kernel in ((transposed, taps), (conv, (3, 3, 2, 3)))
+        for name, kernel in ((TRANSPOSED, TAPS), (CONV, CONV_TAPS))
         for shape in ((3, 3, 2), (1, 3, 3), (1, 1, 1, 2), (0, 3, 3, 2), (2, 1, 3, 2), (1, 3, 1, 3, 2))
     ]
-    rows += [Case(f"{conv}(3, 3)", shape, (3, 3, 2, 3), 3, unsafe=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
+    rows += [Case(f"{CONV}(3, 3)", shape, CONV_TAPS, 3, unsafe=True) for shape in ((1, 2, 3, 2), (1, 2, 2, 2))]
     rows += [
-        Case(f"{transposed}(3, 2, strides=2, padding='same', output_padding={op})", plane, (2, 2, 3, 2), 3)
-        for op in (0, 1)
+        Case(f"{TRANSPOSED}(3, 2, strides=2, padding='same', output_padding={extra})", PLANE, (2, 2, 3, 2), 3)
+        for extra in (0, 1)
     ]
-    seed = (1, 2, 2, 1), (3, 3, 1, 1)
-    rows += [
-        Case(f"{transposed}(1, 3, strides=2, padding='same', use_bias=False)", *seed),
-        Case(f"{transposed}(1, 3, strides=2, padding='same', output_padding=1, use_bias=False)", *seed),
-        Case(f"{transposed}(1, 3, strides=2, padding='valid', use_bias=False)", *seed),
-        Case(f"{transposed}(512, 3, strides=2, padding='same')", (1, 8, 8, 1024), (3, 3, 512, 1024), 512),
+    return rows
+
+
+def _seeds() -> list[Case]:
+    """Layers that people asked about."""
+    small = (1, 2, 2, 1), (3, 3, 1, 1)
+    rows = [
+        Case(f"{TRANSPOSED}(1, 3, strides=2, padding='same', use_bias=False)", *small),
+        Case(f"{TRANSPOSED}(1, 3, strides=2, padding='same', output_padding=1, use_bias=False)", *small),
+        Case(f"{TRANSPOSED}(1, 3, strides=2, padding='valid', use_bias=False)", *small),
+        Case(f"{TRANSPOSED}(512, 3, strides=2, padding='same')", (1, 8, 8, 1024), (3, 3, 512, 1024), 512),
     ]
     rows += [
-        Case(f"{transposed}(64, (3, 3), strides=({s}, {t}), padding={word!r})", (1, 96, 128, 3), (3, 3, 64, 3), 64)
+        Case(f"{TRANSPOSED}(64, (3, 3), strides=({s}, {t}), padding={word!r})", (1, 96, 128, 3), (3, 3, 64, 3), 64)
         for s, t in ((1, 1), (2, 2), (3, 3), (1, 2))
         for word in ("valid", "same")
     ]
     rows += [
-        Case(f"{conv}(64, (3, 3), strides=({s}, {s}), padding={word!r})", (1, 96, 128, 3), (3, 3, 3, 64), 64)
+        Case(f"{CONV}(64, (3, 3), strides=({s}, {s}), padding={word!r})", (1, 96, 128, 3), (3, 3, 3, 64), 64)
         for s in (1, 2, 3)
         for word in ("valid", "same")
     ]
     return rows
 
 
+TRANSPOSED_OPERATION = (
+    "2",
+    "2, 'same'",
+    "(2, 1), 'valid', 1",
+    "2, 'same', (1, 0)",
+    "2, 'SAME'",
+    "2, 'full'",
+    "0",
+    "strides=(2,)",
+    "strides=2, dilation_rate=2",
+    "strides=2, padding='same', output_padding=2",
+    "strides=2, padding='valid', output_padding=5",
+    "strides=2, data_format='channels_first'",
+    "stride=2",
+    "strides=2, padding='same', output_padding=-1",
+)
+"""arguments of ``keras.ops.conv_transpose`` after the arrays"""
+CONV_OPERATION = (
+    "1",
+    "2, 'same'",
+    "(2, 1), padding='valid'",
+    "1, 'full'",
+    "0",
+    "1, dilation_rate=2",
+    "data_format='channels_first'",
+)
+"""arguments of ``keras.ops.conv`` after the arrays"""
+
+
 def telling() -> list[Case]:
-    """What only Keras 3 is asked."""
-    operation = "keras.ops.conv_transpose(x, kernel, "
-    rows = [
-        Case(f"{operation}{each})", (1, 3, 3, 2), (3, 3, 3, 2))
-        for each in (
-            "2",
-            "2, 'same'",
-            "(2, 1), 'valid', 1",
-            "2, 'same', (1, 0)",
-            "2, 'SAME'",
-            "2, 'full'",
-            "0",
-            "strides=(2,)",
-            "strides=2, dilation_rate=2",
-            "strides=2, padding='same', output_padding=2",
-            "strides=2, padding='valid', output_padding=5",
-            "strides=2, data_format='channels_first'",
-            "stride=2",
-            "strides=2, padding='same', output_padding=-1",
-        )
-    ]
+    """What both generations are asked, then operations and groups, which only Keras 3 has."""
+    return [*shared(), *_operations(), *_groups()]
+
+
+def _operations() -> list[Case]:
+    rows = [Case(f"keras.ops.conv_transpose(x, kernel, {each})", PLANE, TAPS) for each in TRANSPOSED_OPERATION]
     rows += [
         Case("keras.ops.conv_transpose(x, kernel, strides=2)", shape, kernel)
         for shape, kernel in (
             ((1, 3, 2), (3, 3, 2)),
-            ((1, 3, 3, 2), (3, 3, 2)),
-            ((1, 3, 3, 2), (3, 3, 2, 3)),
+            (PLANE, (3, 3, 2)),
+            (PLANE, CONV_TAPS),
             ((3, 2), (3, 2)),
         )
     ]
-    rows += [
-        Case(f"keras.ops.conv(x, kernel, {each})", (1, 4, 4, 4), (3, 3, 2, 4))
-        for each in (
-            "1",
-            "2, 'same'",
-            "(2, 1), padding='valid'",
-            "1, 'full'",
-            "0",
-            "1, dilation_rate=2",
-            "data_format='channels_first'",
-        )
-    ]
-    rows += [
-        Case(f"{LAYERS}.Conv2D({each})", (1, 4, 4, 4), (3, 3, 2, 4), 4)
+    rows += [Case(f"keras.ops.conv(x, kernel, {each})", (1, 4, 4, 4), (3, 3, 2, 4)) for each in CONV_OPERATION]
+    return rows
+
+
+def _groups() -> list[Case]:
+    rows = [
+        Case(f"{CONV}({each})", (1, 4, 4, 4), (3, 3, 2, 4), 4)
         for each in ("4, 3, groups=2", "4, 3, groups=3", "3, 3, groups=2", "4, 3, groups=0", "4, 3, groups=4")
     ]
-    return [*shared(), *rows, Case(f"{LAYERS}.Conv2DTranspose(4, 3, groups=2)", (1, 3, 3, 4), (3, 3, 4, 4), 4)]
+    return [*rows, Case(f"{TRANSPOSED}(4, 3, groups=2)", (1, 3, 3, 4), (3, 3, 4, 4), 4)]
 
 
 def cases(rng: Random) -> list[Case]:

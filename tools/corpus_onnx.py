@@ -81,71 +81,84 @@ def _random_conv(rng: Random) -> Case:
     return Case(_node("Conv", each, attributes), each.first(each.large), kernel, rng.choice((0, each.small)))
 
 
+PLANE, TAPS, CONV_TAPS = (1, 2, 3, 3), (2, 3, 3, 3), (3, 2, 3, 3)
+ATTRIBUTES = (
+    "",
+    "strides=[2, 2]",
+    "strides=[0, 2]",
+    "strides=[-1, 1]",
+    "strides=[2]",
+    "strides=[2, 2, 2]",
+    "dilations=[0, 1]",
+    "dilations=[2]",
+    "group=2",
+    "group=0",
+    "pads=[1, 1]",
+    "pads=[1, 1, 1]",
+    "pads=[-1, 0, 0, 0]",
+    "auto_pad='SAME'",
+    "auto_pad='same_upper'",
+    "kernel_shape=[3, 2]",
+    "kernel_shape=[3]",
+    "auto_pad='SAME_UPPER', pads=[1, 1, 1, 1]",
+    "auto_pad='VALID', pads=[1, 1, 1, 1]",
+    "auto_pad='NOTSET', pads=[1, 1, 1, 1]",
+    "kernel_size=[3, 3]",
+    "kernel_shape=[3, 3], strides=[2, 1]",
+    "pads=[0, 1, 0, 1]",
+    "strides=[4, 4], auto_pad='SAME_UPPER'",
+)
+"""of either node"""
+TRANSPOSED = (
+    "output_padding=[1, 1]",
+    "strides=[2, 2], output_padding=[1, 1]",
+    "strides=[2, 2], output_padding=[2, 1]",
+    "dilations=[2, 2], output_padding=[1, 1]",
+    "strides=[2, 2], output_padding=[-1, 0]",
+    "strides=[2, 2], output_padding=[1]",
+    "strides=[2, 2], output_shape=[6, 6]",
+    "strides=[2, 2], output_shape=[6]",
+    "strides=[2, 2], output_shape=[1, 3, 6, 6]",
+    "strides=[2, 2], output_shape=[9, 9]",
+    "strides=[2, 2], output_shape=[2, 2]",
+    "strides=[2, 2], output_shape=[6, 6], pads=[1, 1, 1, 1]",
+    "strides=[2, 2], output_shape=[6, 6], auto_pad='SAME_UPPER'",
+    "pads=[3, 3, 3, 3]",
+    "pads=[2, 2, 2, 2]",
+    "strides=[2, 2], output_shape=[6, 6], output_padding=[1, 1]",
+    "strides=[2, 2], output_shape=[0, 6]",
+)
+"""attributes of ConvTranspose"""
+
+
 def telling() -> list[Case]:
     """Refusals and corner sizes."""
-    plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
-    shared = (
-        "",
-        "strides=[2, 2]",
-        "strides=[0, 2]",
-        "strides=[-1, 1]",
-        "strides=[2]",
-        "strides=[2, 2, 2]",
-        "dilations=[0, 1]",
-        "dilations=[2]",
-        "group=2",
-        "group=0",
-        "pads=[1, 1]",
-        "pads=[1, 1, 1]",
-        "pads=[-1, 0, 0, 0]",
-        "auto_pad='SAME'",
-        "auto_pad='same_upper'",
-        "kernel_shape=[3, 2]",
-        "kernel_shape=[3]",
-        "auto_pad='SAME_UPPER', pads=[1, 1, 1, 1]",
-        "auto_pad='VALID', pads=[1, 1, 1, 1]",
-        "auto_pad='NOTSET', pads=[1, 1, 1, 1]",
-        "kernel_size=[3, 3]",
-        "kernel_shape=[3, 3], strides=[2, 1]",
-        "pads=[0, 1, 0, 1]",
-        "strides=[4, 4], auto_pad='SAME_UPPER'",
-    )
-    rows = [Case(f"ConvTranspose({each})", plane, taps, 3) for each in shared]
-    rows += [Case(f"Conv({each})", plane, (3, 2, 3, 3), 3) for each in shared]
-    transposed = (
-        "output_padding=[1, 1]",
-        "strides=[2, 2], output_padding=[1, 1]",
-        "strides=[2, 2], output_padding=[2, 1]",
-        "dilations=[2, 2], output_padding=[1, 1]",
-        "strides=[2, 2], output_padding=[-1, 0]",
-        "strides=[2, 2], output_padding=[1]",
-        "strides=[2, 2], output_shape=[6, 6]",
-        "strides=[2, 2], output_shape=[6]",
-        "strides=[2, 2], output_shape=[1, 3, 6, 6]",
-        "strides=[2, 2], output_shape=[9, 9]",
-        "strides=[2, 2], output_shape=[2, 2]",
-        "strides=[2, 2], output_shape=[6, 6], pads=[1, 1, 1, 1]",
-        "strides=[2, 2], output_shape=[6, 6], auto_pad='SAME_UPPER'",
-        "pads=[3, 3, 3, 3]",
-        "pads=[2, 2, 2, 2]",
-        "strides=[2, 2], output_shape=[6, 6], output_padding=[1, 1]",
-        "strides=[2, 2], output_shape=[0, 6]",
-    )
-    rows += [Case(f"ConvTranspose({each})", plane, taps, 3) for each in transposed]
-    rows += [
+    rows = [Case(f"ConvTranspose({each})", PLANE, TAPS, 3) for each in ATTRIBUTES]
+    rows += [Case(f"Conv({each})", PLANE, CONV_TAPS, 3) for each in ATTRIBUTES]
+    rows += [Case(f"ConvTranspose({each})", PLANE, TAPS, 3) for each in TRANSPOSED]
+    return [*rows, *_shapes(), *_axes_and_groups(), *_unread_input()]
+
+
+def _shapes() -> list[Case]:
+    """Arrays that fit badly, or hardly."""
+    rows = [
         Case("ConvTranspose(strides=[2, 2])", shape, kernel, bias)
         for shape, kernel, bias in (
-            ((1, 3, 3, 3), taps, 3),
-            ((2, 3, 3), taps, 3),
-            ((0, 2, 3, 3), taps, 3),
-            ((1, 2, 1, 1), taps, 3),
-            ((1, 2, 3), taps, 3),
-            (plane, taps, 2),
-            (plane, (2, 3, 3), 0),
+            ((1, 3, 3, 3), TAPS, 3),
+            ((2, 3, 3), TAPS, 3),
+            ((0, 2, 3, 3), TAPS, 3),
+            ((1, 2, 1, 1), TAPS, 3),
+            ((1, 2, 3), TAPS, 3),
+            (PLANE, TAPS, 2),
+            (PLANE, (2, 3, 3), 0),
         )
     ]
-    rows += [Case("Conv()", shape, (3, 2, 3, 3), 3) for shape in ((1, 2, 2, 2), (1, 3, 3, 3), (0, 2, 3, 3), (1, 2, 3))]
-    rows += [
+    rows += [Case("Conv()", shape, CONV_TAPS, 3) for shape in ((1, 2, 2, 2), (1, 3, 3, 3), (0, 2, 3, 3), (1, 2, 3))]
+    return rows
+
+
+def _axes_and_groups() -> list[Case]:
+    return [
         Case("ConvTranspose(strides=[2], output_shape=[8])", (1, 1, 4), (1, 1, 3)),
         Case("ConvTranspose(auto_pad='SAME_UPPER', strides=[3])", (1, 1, 4), (1, 1, 2)),
         Case("ConvTranspose(auto_pad='SAME_UPPER', strides=[2], output_padding=[1])", (1, 1, 4), (1, 1, 3)),
@@ -154,17 +167,19 @@ def telling() -> list[Case]:
         Case("ConvTranspose(group=3)", (1, 4, 3), (4, 1, 3)),
         Case("Conv(group=2)", (1, 4, 3), (2, 2, 3), 2),
     ]
-    # a stride that leaves input unread: SAME's total padding is negative
-    rows += [
+
+
+def _unread_input() -> list[Case]:
+    """Strides that leave input unread, where SAME's total padding is negative; then SAME's padding in numbers."""
+    rows = [
         Case(f"Conv(strides=[{stride}], auto_pad={word!r})", (1, 1, size), (1, 1, taps))
         for stride, size, taps in ((4, 4, 1), (5, 5, 1), (7, 7, 2), (7, 14, 1), (7, 8, 1), (3, 3, 1))
         for word in ("SAME_UPPER", "SAME_LOWER")
     ]
     for size, span, stride in ((7, 3, 2), (8, 3, 2), (8, 4, 3)):
         total = conv_same(size, span, stride)
-        rows += [
-            Case(f"Conv(strides=[{stride}], pads=[{total // 2}, {total - total // 2}])", (1, 1, size), (1, 1, span))
-        ]
+        pads = [total // 2, total - total // 2]
+        rows += [Case(f"Conv(strides=[{stride}], pads={pads})", (1, 1, size), (1, 1, span))]
     return rows
 
 

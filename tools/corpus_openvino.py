@@ -99,52 +99,58 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, each.first(each.large), (each.groups, *kernel) if each.groups > 1 else kernel)
 
 
+PLANE, TAPS = (1, 2, 3, 3), (2, 3, 3, 3)
+PLAIN = "pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]"
+"""the arguments that have no default"""
+BACKPROP = (
+    f"strides=[2, 2], {PLAIN}",
+    f"[2, 2], {PLAIN}",
+    f"[0, 2], {PLAIN}",
+    f"[-1, 2], {PLAIN}",
+    f"[2], {PLAIN}",
+    f"[2, 2, 2], {PLAIN}",
+    f"[2, 2], {PLAIN}, auto_pad='SAME'",
+    f"[2, 2], {PLAIN}, auto_pad='same'",
+    f"[2, 2], {PLAIN}, auto_pad='SAME_UPPER'",
+    f"[2, 2], {PLAIN}, output_padding=[1, 1]",
+    f"[2, 2], {PLAIN}, output_padding=[-1, 0]",
+    f"[2, 2], {PLAIN}, output_padding=[1]",
+    f"[2, 2], {PLAIN}, output_shape=[6, 6], auto_pad='same_upper'",
+    f"[2, 2], {PLAIN}, output_shape=[6]",
+    f"[2, 2], {PLAIN}, output_shape=[6, 6]",
+    f"[2, 2], {PLAIN}, output_shape=[0, 6]",
+    "[2, 2]",
+    "[2, 2], None, [1, 1], [0, 0], [1, 1]",
+    "[2, 2], pads_begin=[-1, 0], pads_end=[0, 0], dilations=[1, 1]",
+    "[2, 2], pads_begin=[0], pads_end=[0], dilations=[1, 1]",
+    "[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[0, 1]",
+    "[1, 1], pads_begin=[3, 3], pads_end=[3, 3], dilations=[1, 1]",
+    f"[2, 2], {PLAIN}, strides=[1, 1]",
+)
+"""arguments of ``convolution_backprop_data`` after the arrays"""
+FORWARD = (
+    "[1, 1], [0, 0], [0, 0], [1, 1]",
+    "[0, 1], [0, 0], [0, 0], [1, 1]",
+    "[1, 1], [-1, 0], [0, 0], [1, 1]",
+    "[1, 1], [1, 0], [0, 1], [2, 1]",
+    "[1], [0], [0], [1]",
+    "[2, 2], [0, 0], [0, 0], [1, 1], 'same_lower'",
+    "[1, 1], [0, 0], [0, 0], [4, 4]",
+    "[1, 1], [0, 0], [0, 0], [1, 0]",
+)
+"""arguments of ``convolution`` after the arrays"""
+
+
 def telling() -> list[Case]:
     """Refusals and corner sizes."""
-    plane, taps, end = (1, 2, 3, 3), (2, 3, 3, 3), "pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]"
-    arguments = (
-        f"strides=[2, 2], {end}",
-        f"[2, 2], {end}",
-        f"[0, 2], {end}",
-        f"[-1, 2], {end}",
-        f"[2], {end}",
-        f"[2, 2, 2], {end}",
-        f"[2, 2], {end}, auto_pad='SAME'",
-        f"[2, 2], {end}, auto_pad='same'",
-        f"[2, 2], {end}, auto_pad='SAME_UPPER'",
-        f"[2, 2], {end}, output_padding=[1, 1]",
-        f"[2, 2], {end}, output_padding=[-1, 0]",
-        f"[2, 2], {end}, output_padding=[1]",
-        f"[2, 2], {end}, output_shape=[6, 6], auto_pad='same_upper'",
-        f"[2, 2], {end}, output_shape=[6]",
-        f"[2, 2], {end}, output_shape=[6, 6]",
-        f"[2, 2], {end}, output_shape=[0, 6]",
-        "[2, 2]",
-        "[2, 2], None, [1, 1], [0, 0], [1, 1]",
-        "[2, 2], pads_begin=[-1, 0], pads_end=[0, 0], dilations=[1, 1]",
-        "[2, 2], pads_begin=[0], pads_end=[0], dilations=[1, 1]",
-        "[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[0, 1]",
-        "[1, 1], pads_begin=[3, 3], pads_end=[3, 3], dilations=[1, 1]",
-        f"[2, 2], {end}, strides=[1, 1]",
-    )
-    rows = [Case(f"{OPS}.convolution_backprop_data(x, w, {each})", plane, taps) for each in arguments]
-    conv = (
-        "[1, 1], [0, 0], [0, 0], [1, 1]",
-        "[0, 1], [0, 0], [0, 0], [1, 1]",
-        "[1, 1], [-1, 0], [0, 0], [1, 1]",
-        "[1, 1], [1, 0], [0, 1], [2, 1]",
-        "[1], [0], [0], [1]",
-        "[2, 2], [0, 0], [0, 0], [1, 1], 'same_lower'",
-        "[1, 1], [0, 0], [0, 0], [4, 4]",
-        "[1, 1], [0, 0], [0, 0], [1, 0]",
-    )
-    rows += [Case(f"{OPS}.convolution(x, w, {each})", plane, (3, 2, 3, 3)) for each in conv]
+    rows = [Case(f"{OPS}.convolution_backprop_data(x, w, {each})", PLANE, TAPS) for each in BACKPROP]
+    rows += [Case(f"{OPS}.convolution(x, w, {each})", PLANE, (3, 2, 3, 3)) for each in FORWARD]
     rows += [
-        Case(f"{OPS}.convolution_backprop_data(x, w, [2, 2], {end})", shape, kernel)
-        for shape, kernel in (((1, 3, 3, 3), taps), ((2, 3, 3), taps), ((1, 2, 1, 1), taps), (plane, (2, 3, 3)))
+        Case(f"{OPS}.convolution_backprop_data(x, w, [2, 2], {PLAIN})", shape, kernel)
+        for shape, kernel in (((1, 3, 3, 3), TAPS), ((2, 3, 3), TAPS), ((1, 2, 1, 1), TAPS), (PLANE, (2, 3, 3)))
     ]
     rows += [
-        Case(f"{OPS}.group_convolution_backprop_data(x, w, [2, 2], {end})", (1, 4, 3, 3), kernel)
+        Case(f"{OPS}.group_convolution_backprop_data(x, w, [2, 2], {PLAIN})", (1, 4, 3, 3), kernel)
         for kernel in ((2, 2, 3, 3, 3), (4, 1, 1, 3, 3), (3, 1, 1, 3, 3))
     ]
     return rows

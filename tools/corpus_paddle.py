@@ -136,70 +136,75 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, each.first(each.large), (each.small, each.large // each.groups, *each.kernel), each.small)
 
 
+PLANE, TAPS = (1, 2, 3, 3), (2, 3, 3, 3)
+TRANSPOSED = (
+    "stride=2",
+    "stride=2, padding=1",
+    "stride=2, padding=1, output_padding=1",
+    "stride=2, output_padding=2",
+    "stride=0",
+    "stride=-1",
+    "stride=[2, 1]",
+    "stride=[2, 2, 2]",
+    "padding=[1, 0]",
+    "padding=[1, 0, 0, 1]",
+    "padding='same'",
+    "padding='FULL'",
+    "padding=[[0, 0], [0, 0], [1, 0], [0, 1]]",
+    "padding=-1",
+    "padding=3",
+    "dilation=0",
+    "dilation=2",
+    "groups=2",
+    "groups=0",
+    "stride=2, output_size=[7, 7]",
+    "stride=2, output_size=[8, 8]",
+    "stride=2, output_size=[9, 9]",
+    "stride=2, output_size=[6, 7]",
+    "stride=2, output_size=8",
+    "stride=2, output_size=[8, 8], output_padding=1",
+    "stride=2, output_size=[8]",
+    "strides=2",
+    "stride=2, padding='SAME', dilation=2",
+    "stride=2, padding='VALID', output_padding=1",
+    "data_format='NWC'",
+    "dilation=2, output_padding=1",
+)
+"""arguments of ``conv2d_transpose`` after the arrays"""
+LAYER = (
+    "2, 3, 3",
+    "2, 3, 3, 2, 1, 1",
+    "2, 3, [3, 3], groups=2",
+    "2, 3, 3, bias_attr=False",
+    "2, 3, 3, stride=0",
+    "2, 3",
+)
+"""arguments of ``Conv2DTranspose``"""
+
+
+FORWARD = (
+    "stride=1",
+    "stride=0",
+    "padding='SAME', dilation=2",
+    "padding=[1, 0]",
+    "padding=[1, 0, 0, 1]",
+    "padding=-1",
+    "groups=2",
+    "dilation=0",
+    "padding='VALID', stride=2",
+    "dilation=4",
+)
+"""arguments of ``conv2d`` after the arrays"""
+
+
 def telling() -> list[Case]:
     """Refusals and corner sizes."""
-    plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
-    arguments = (
-        "stride=2",
-        "stride=2, padding=1",
-        "stride=2, padding=1, output_padding=1",
-        "stride=2, output_padding=2",
-        "stride=0",
-        "stride=-1",
-        "stride=[2, 1]",
-        "stride=[2, 2, 2]",
-        "padding=[1, 0]",
-        "padding=[1, 0, 0, 1]",
-        "padding='same'",
-        "padding='FULL'",
-        "padding=[[0, 0], [0, 0], [1, 0], [0, 1]]",
-        "padding=-1",
-        "padding=3",
-        "dilation=0",
-        "dilation=2",
-        "groups=2",
-        "groups=0",
-        "stride=2, output_size=[7, 7]",
-        "stride=2, output_size=[8, 8]",
-        "stride=2, output_size=[9, 9]",
-        "stride=2, output_size=[6, 7]",
-        "stride=2, output_size=8",
-        "stride=2, output_size=[8, 8], output_padding=1",
-        "stride=2, output_size=[8]",
-        "strides=2",
-        "stride=2, padding='SAME', dilation=2",
-        "stride=2, padding='VALID', output_padding=1",
-        "data_format='NWC'",
-        "dilation=2, output_padding=1",
-    )
-    rows = [Case(f"{FUNCTIONAL}.conv2d_transpose(x, w, {each})", plane, taps) for each in arguments]
-    layer = (
-        "2, 3, 3",
-        "2, 3, 3, 2, 1, 1",
-        "2, 3, [3, 3], groups=2",
-        "2, 3, 3, bias_attr=False",
-        "2, 3, 3, stride=0",
-        "2, 3",
-    )
-    rows += [Case(f"paddle.nn.Conv2DTranspose({each})", plane, taps, 0 if "bias" in each else 3) for each in layer]
-    rows += [
-        Case(f"{FUNCTIONAL}.conv2d(x, w, {each})", plane, (4, 2, 2, 2))
-        for each in (
-            "stride=1",
-            "stride=0",
-            "padding='SAME', dilation=2",
-            "padding=[1, 0]",
-            "padding=[1, 0, 0, 1]",
-            "padding=-1",
-            "groups=2",
-            "dilation=0",
-            "padding='VALID', stride=2",
-            "dilation=4",
-        )
-    ]
+    rows = [Case(f"{FUNCTIONAL}.conv2d_transpose(x, w, {each})", PLANE, TAPS) for each in TRANSPOSED]
+    rows += [Case(f"paddle.nn.Conv2DTranspose({each})", PLANE, TAPS, 0 if "bias" in each else 3) for each in LAYER]
+    rows += [Case(f"{FUNCTIONAL}.conv2d(x, w, {each})", PLANE, (4, 2, 2, 2)) for each in FORWARD]
     rows += [
         Case(f"{FUNCTIONAL}.conv2d_transpose(x, w, stride=2)", shape, kernel)
-        for shape, kernel in (((1, 3, 3, 3), taps), ((2, 3, 3), taps), ((1, 2, 1, 1), taps), (plane, (2, 3, 3)))
+        for shape, kernel in (((1, 3, 3, 3), TAPS), ((2, 3, 3), TAPS), ((1, 2, 1, 1), TAPS), (PLANE, (2, 3, 3)))
     ]
     return rows
 

@@ -149,71 +149,101 @@ def _random_conv(rng: Random) -> Case:
     return Case(code, each.last(each.large), kernel, unsafe=each.narrow and padding != "SAME")
 
 
+PLANE, TAPS = (1, 3, 3, 2), (3, 3, 4, 2)
+TRANSPOSED = (
+    "[1, 6, 6, 3], 2",
+    "[2, 6, 6, 4], 2",
+    "[6, 6], 2",
+    "[1, 6, 6], 2",
+    "None, 2",
+    "[1, 6, 6, 4], 0",
+    "[1, 6, 6, 4], -2",
+    "[1, 6, 6, 4], [2, 2, 2, 2]",
+    "[1, 6, 6, 4], [1, 2, 2, 1]",
+    "[1, 6, 6, 4], [2]",
+    "[1, 6, 6, 4], [2, 2, 2]",
+    "[1, 6, 6, 4], 2, 'same'",
+    "[1, 6, 6, 4], 2, 'FULL'",
+    "[1, 6, 6, 4], 2, 1",
+    "[1, 6, 6, 4], 2, [[0, 0], [1, 0], [1, 0], [0, 0]]",
+    "[1, 6, 6, 4], 2, [[1, 0], [1, 0], [1, 0], [0, 0]]",
+    "[1, 6, 6, 4], 2, [[1, 0], [1, 0]]",
+    "[1, 6, 6, 4], 2, [[0, 0], [-1, 0], [1, 0], [0, 0]]",
+    "[1, 6, 6, 4], 2, data_format='NCHW'",
+    "[1, 6, 6, 4], 2, data_format='NWC'",
+    "[1, 6, 6, 4], 2, dilations=0",
+    "[1, 6, 6, 4]",
+    "output_shape=[1, 0, 6, 4], strides=2",
+    "(1, 6, 6, 4), strides=(2, 2)",
+    "[1, 6, 6, 4], 2, dilations=2",
+    "[1, 6, 6, 4], 2, dilations=[1, 2, 1, 1]",
+)
+"""arguments of ``conv2d_transpose`` after the arrays"""
+FORWARD = (
+    "1, 'SAME'",
+    "2, 'VALID'",
+    "[1, 2, 1, 1], 'SAME'",
+    "0, 'SAME'",
+    "1, 'FULL'",
+    "1, 1",
+    "1",
+    "[2, 1, 1, 2], 'SAME'",
+    "1, [[0, 0], [1, 2], [0, 1], [0, 0]]",
+    "2, 'SAME', dilations=2",
+    "1, 'SAME', data_format='NCHW'",
+)
+"""arguments of ``conv2d`` after the arrays"""
+
+
 def telling() -> list[Case]:
     """The seeds' questions, corner sizes, refusals."""
-    name, plane, taps = "tf.nn.conv2d_transpose(x, w, ", (1, 3, 3, 2), (3, 3, 4, 2)
+    return [*_transposed_arguments(), *_transposed_shapes(), *_size_limits(), *_forward()]
+
+
+def _transposed_arguments() -> list[Case]:
     shapes = ("[1, 5, 5, 4]", "[1, 6, 6, 4]", "[1, 7, 7, 4]", "[1, 8, 8, 4]", "[1, 5, 6, 4]", "[1, 4, 6, 4]")
-    rows = [Case(f"{name}{each}, 2, {word!r})", plane, taps) for each in shapes for word in ("SAME", "VALID")]
-    arguments = (
-        "[1, 6, 6, 3], 2",
-        "[2, 6, 6, 4], 2",
-        "[6, 6], 2",
-        "[1, 6, 6], 2",
-        "None, 2",
-        "[1, 6, 6, 4], 0",
-        "[1, 6, 6, 4], -2",
-        "[1, 6, 6, 4], [2, 2, 2, 2]",
-        "[1, 6, 6, 4], [1, 2, 2, 1]",
-        "[1, 6, 6, 4], [2]",
-        "[1, 6, 6, 4], [2, 2, 2]",
-        "[1, 6, 6, 4], 2, 'same'",
-        "[1, 6, 6, 4], 2, 'FULL'",
-        "[1, 6, 6, 4], 2, 1",
-        "[1, 6, 6, 4], 2, [[0, 0], [1, 0], [1, 0], [0, 0]]",
-        "[1, 6, 6, 4], 2, [[1, 0], [1, 0], [1, 0], [0, 0]]",
-        "[1, 6, 6, 4], 2, [[1, 0], [1, 0]]",
-        "[1, 6, 6, 4], 2, [[0, 0], [-1, 0], [1, 0], [0, 0]]",
-        "[1, 6, 6, 4], 2, data_format='NCHW'",
-        "[1, 6, 6, 4], 2, data_format='NWC'",
-        "[1, 6, 6, 4], 2, dilations=0",
-        "[1, 6, 6, 4]",
-        "output_shape=[1, 0, 6, 4], strides=2",
-        "(1, 6, 6, 4), strides=(2, 2)",
-        "[1, 6, 6, 4], 2, dilations=2",
-        "[1, 6, 6, 4], 2, dilations=[1, 2, 1, 1]",
-    )
-    rows += [Case(f"{name}{each})", plane, taps, unsafe=each == "[1, 6, 6], 2") for each in arguments]
-    rows += [
-        Case(f"{name}[1, 6, 6, 4], 2)", shape, kernel)
-        for shape, kernel in (((3, 3, 2), taps), ((1, 3, 3, 3), taps), ((1, 0, 3, 2), taps), (plane, (3, 3, 2)))
+    rows = [
+        Case(f"tf.nn.conv2d_transpose(x, w, {each}, 2, {word!r})", PLANE, TAPS)
+        for each in shapes
+        for word in ("SAME", "VALID")
     ]
     rows += [
-        Case("tf.nn.conv2d_transpose(x, w, output_shape=[0, 6, 6, 4], strides=2)", (0, 3, 3, 2), taps),
+        Case(f"tf.nn.conv2d_transpose(x, w, {each})", PLANE, TAPS, unsafe=each == "[1, 6, 6], 2") for each in TRANSPOSED
+    ]
+    return rows
+
+
+def _transposed_shapes() -> list[Case]:
+    """Arrays that fit badly, or hardly."""
+    rows = [
+        Case("tf.nn.conv2d_transpose(x, w, [1, 6, 6, 4], 2)", shape, kernel)
+        for shape, kernel in (((3, 3, 2), TAPS), ((1, 3, 3, 3), TAPS), ((1, 0, 3, 2), TAPS), (PLANE, (3, 3, 2)))
+    ]
+    rows += [
+        Case("tf.nn.conv2d_transpose(x, w, output_shape=[0, 6, 6, 4], strides=2)", (0, 3, 3, 2), TAPS),
         Case("tf.nn.conv2d_transpose(x, w, output_shape=[1, 8, 8, 4], strides=2)", (1, 4, 4, 4), (3, 3, 2, 4)),
     ]
-    seed = (1, 2, 2, 1), (3, 3, 1, 1)
-    rows += [Case(f"{name}output_shape=[1, {n}, {n}, 1], strides=2, padding='VALID')", *seed) for n in (4, 5, 6, 7)]
-    twelve = (1, 12, 12, 1), (3, 3, 1, 1)
-    rows += [Case(f"{name}[1, {n}, {n}, 1], 2)", *twelve) for n in (22, 23, 24, 25)]
+    return rows
+
+
+def _size_limits() -> list[Case]:
+    """Sizes around the ends of a legal range."""
+    taps, name = (3, 3, 1, 1), "tf.nn.conv2d_transpose(x, w, "
+    rows = [
+        Case(f"{name}output_shape=[1, {n}, {n}, 1], strides=2, padding='VALID')", (1, 2, 2, 1), taps)
+        for n in (4, 5, 6, 7)
+    ]
+    rows += [Case(f"{name}[1, {n}, {n}, 1], 2)", (1, 12, 12, 1), taps) for n in (22, 23, 24, 25)]
     rows += [
         Case(f"tf.nn.conv1d_transpose(x, w, [1, {n}, 1], 10, 'SAME')", (1, 20, 1), (3, 1, 1))
         for n in (190, 191, 195, 200, 201)
     ]
     rows += [Case("tf.nn.conv1d(x, w, 7, 'SAME')", (1, n, 1), (1, 1, 1)) for n in (21, 22, 28, 29)]
-    conv = (
-        "1, 'SAME'",
-        "2, 'VALID'",
-        "[1, 2, 1, 1], 'SAME'",
-        "0, 'SAME'",
-        "1, 'FULL'",
-        "1, 1",
-        "1",
-        "[2, 1, 1, 2], 'SAME'",
-        "1, [[0, 0], [1, 2], [0, 1], [0, 0]]",
-        "2, 'SAME', dilations=2",
-        "1, 'SAME', data_format='NCHW'",
-    )
-    rows += [Case(f"tf.nn.conv2d(x, w, {each})", (1, 4, 4, 4), (3, 3, 2, 4)) for each in conv]
+    return rows
+
+
+def _forward() -> list[Case]:
+    rows = [Case(f"tf.nn.conv2d(x, w, {each})", (1, 4, 4, 4), (3, 3, 2, 4)) for each in FORWARD]
     rows += [
         Case("tf.nn.conv2d(x, w, 1, 'VALID')", shape, kernel, unsafe=shape[1] < 3 or len(shape) < 4)
         for shape, kernel in (

@@ -163,58 +163,79 @@ def _random_conv(rng: Random, each: Geometry) -> Case:
     return Case(code, each.first(each.large), kernel, each.small)
 
 
+TRANSPOSED, CONV = "torch.nn.ConvTranspose2d", "torch.nn.Conv2d"
+PLANE, TAPS, CONV_TAPS = (1, 2, 3, 3), (2, 3, 3, 3), (3, 2, 3, 3)
+ARGUMENTS = (
+    "0, 3, 3",
+    "2, 3, 0",
+    "2, 3, -1",
+    "2, 3, (3, 3, 3)",
+    "2, 3, 3, stride=0",
+    "2, 3, 3, stride=-1",
+    "2, 3, 3, padding=-1",
+    "2, 3, 3, dilation=0",
+    "2, 3, 3, groups=2",
+    "2, 3, 3, groups=0",
+    "2, 3, 3, stride=(2, 2, 2)",
+    "2, 3, 3, padding_mode='nowhere'",
+    "2, 3, 3, stride=1.5",
+    "2, 3, 3, strides=2",
+    "2, 3",
+    "2, 3, 3, padding='full'",
+    "2, 3, 3, padding=(1,)",
+    "2, 3, 3, stride=(2,)",
+)
+"""of a module in either direction, refused"""
+
+
 def telling() -> list[Case]:
-    """Seeds, corner sizes and calls that are refused."""
-    transposed, conv = "torch.nn.ConvTranspose2d", "torch.nn.Conv2d"
-    plane, taps = (1, 2, 3, 3), (2, 3, 3, 3)
-    arguments = (
-        "0, 3, 3",
-        "2, 3, 0",
-        "2, 3, -1",
-        "2, 3, (3, 3, 3)",
-        "2, 3, 3, stride=0",
-        "2, 3, 3, stride=-1",
-        "2, 3, 3, padding=-1",
-        "2, 3, 3, dilation=0",
-        "2, 3, 3, groups=2",
-        "2, 3, 3, groups=0",
-        "2, 3, 3, stride=(2, 2, 2)",
-        "2, 3, 3, padding_mode='nowhere'",
-        "2, 3, 3, stride=1.5",
-        "2, 3, 3, strides=2",
-        "2, 3",
-        "2, 3, 3, padding='full'",
-        "2, 3, 3, padding=(1,)",
-        "2, 3, 3, stride=(2,)",
-        "2, 3, (3, 2), stride=(2, 1), padding=(1, 0)",
-    )
+    """Refusals, corner sizes, seeds."""
+    return [*_argument_forms(), *_shapes(), *_output_sizes(), *_functions(), *_seeds()]
+
+
+def _argument_forms() -> list[Case]:
     rows = [
-        Case(f"{name}({each})", plane, kernel, 3)
-        for name, kernel in ((transposed, taps), (conv, (3, 2, 3, 3)))
-        for each in arguments[:-1]
+        Case(f"{name}({each})", PLANE, kernel, 3)
+        for name, kernel in ((TRANSPOSED, TAPS), (CONV, CONV_TAPS))
+        for each in ARGUMENTS
     ]
-    rows += [Case(f"{transposed}({arguments[-1]})", plane, (2, 3, 3, 2), 3)]
+    rows += [Case(f"{TRANSPOSED}(2, 3, (3, 2), stride=(2, 1), padding=(1, 0))", PLANE, (2, 3, 3, 2), 3)]
     rows += [
-        Case(f"{transposed}(2, 3, 3, output_padding={op})", plane, taps, 3) for op in (0, 1, -1, "(0, 1)", "'same'")
+        Case(f"{TRANSPOSED}(2, 3, 3, output_padding={extra})", PLANE, TAPS, 3)
+        for extra in (0, 1, -1, "(0, 1)", "'same'")
     ]
-    rows += [
-        Case(f"{transposed}(2, 3, 3, stride=2)", shape, taps, 3)
+    return rows
+
+
+def _shapes() -> list[Case]:
+    """Inputs that fit badly, or hardly."""
+    rows = [
+        Case(f"{TRANSPOSED}(2, 3, 3, stride=2)", shape, TAPS, 3)
         for shape in ((1, 3, 3, 3), (3, 3), (1, 1, 2, 3, 3), (0, 2, 3, 3), (1, 2, 0, 3), (2, 3, 3), (1, 2, 1, 1))
     ]
     rows += [
-        Case(f"{conv}(2, 3, 3)", shape, (3, 2, 3, 3), 3)
+        Case(f"{CONV}(2, 3, 3)", shape, CONV_TAPS, 3)
         for shape in ((1, 3, 3, 3), (3, 3), (1, 2, 2, 3), (0, 2, 3, 3), (1, 2, 0, 3), (2, 3, 3))
     ]
-    rows += [
-        Case(f"{transposed}(2, 3, 3, stride=2, padding=1)(x, output_size={size})", plane, taps, 3)
+    return rows
+
+
+def _output_sizes() -> list[Case]:
+    rows = [
+        Case(f"{TRANSPOSED}(2, 3, 3, stride=2, padding=1)(x, output_size={size})", PLANE, TAPS, 3)
         for size in ("[5, 6]", "[7, 5]", "[4, 5]", "[1, 3, 6, 6]", "[3, 5, 5]", "[5]", "(5, 5)", "[0, 0]")
     ]
     rows += [
-        Case(f"{transposed}(2, 3, 3, stride=2)(x, output_size={size})", plane[1:], taps, 3)
+        Case(f"{TRANSPOSED}(2, 3, 3, stride=2)(x, output_size={size})", PLANE[1:], TAPS, 3)
         for size in ("[8, 7]", "[3, 8, 7]", "[1, 3, 8, 7]")
     ]
-    rows += [
-        Case(f"torch.nn.functional.conv_transpose2d(x, w, {each})", plane, taps, bias)
+    return rows
+
+
+def _functions() -> list[Case]:
+    """Positions, groups, crops, arrays that do not fit, ``padding='same'``."""
+    rows = [
+        Case(f"torch.nn.functional.conv_transpose2d(x, w, {each})", PLANE, TAPS, bias)
         for each, bias in (
             ("b, 2, 1", 3),
             ("b, 2, 1, 1, 1, 2", 3),
@@ -225,11 +246,18 @@ def telling() -> list[Case]:
         )
     ]
     rows += [
-        Case("torch.nn.functional.conv_transpose2d(x, w, stride=2)", plane, (3, 2, 3, 3)),
-        Case("torch.nn.functional.conv_transpose2d(x, w, b, stride=2)", plane, taps, 2),
-        Case("torch.nn.functional.conv2d(x, w, groups=2)", plane, (4, 1, 2, 2)),
-        Case("torch.nn.functional.conv2d(x, w, padding='same', stride=2)", plane, (4, 2, 2, 2)),
-        Case("torch.nn.functional.conv2d(x, w, padding='same', dilation=(2, 1))", plane, (4, 2, 2, 4)),
+        Case("torch.nn.functional.conv_transpose2d(x, w, stride=2)", PLANE, CONV_TAPS),
+        Case("torch.nn.functional.conv_transpose2d(x, w, b, stride=2)", PLANE, TAPS, 2),
+        Case("torch.nn.functional.conv2d(x, w, groups=2)", PLANE, (4, 1, 2, 2)),
+        Case("torch.nn.functional.conv2d(x, w, padding='same', stride=2)", PLANE, (4, 2, 2, 2)),
+        Case("torch.nn.functional.conv2d(x, w, padding='same', dilation=(2, 1))", PLANE, (4, 2, 2, 4)),
+    ]
+    return rows
+
+
+def _seeds() -> list[Case]:
+    """Layers that people asked about."""
+    return [
         Case("torch.nn.ConvTranspose1d(1, 1, 5, stride=7)", (1, 1, 4), (1, 1, 5), 1),
         Case("torch.nn.Conv1d(1, 1, 1, stride=7)", (1, 1, 22), (1, 1, 1), 1),
         Case("torch.nn.Conv1d(1, 1, 1, stride=7)", (1, 1, 28), (1, 1, 1), 1),
@@ -241,7 +269,6 @@ def telling() -> list[Case]:
         Case("torch.nn.ConvTranspose2d(16, 33, 3, stride=2)", (1, 16, 5, 5), (16, 33, 3, 3), 33),
         Case("torch.nn.ConvTranspose2d(3, 64, 3, stride=(1, 2), padding=1)", (1, 3, 96, 128), (3, 64, 3, 3), 64),
     ]
-    return rows
 
 
 def cases(rng: Random) -> list[Case]:

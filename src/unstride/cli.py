@@ -43,7 +43,8 @@ def sizes(context: click.Context, option: click.Parameter, value: str | None) ->
         return tuple(int(part) for part in value.strip("()[] ").replace("x", ",").rstrip(",").split(","))
     except ValueError:
         rule = "must be integers with commas between them, such as 1,2,2,1"
-        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value) from None
+        hint = "write 1 for a batch size that is open" if "none" in value.lower() else None
+        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value, hint=hint) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,42 @@ def test_run_computes_files(unstride: Unstride, tmp_path: Path, suffix: str) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npz", "x.npy", f"y{suffix}"]
 
 
+def test_a_written_file_has_the_permissions_of_any_new_file(unstride: Unstride, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X.reshape(1, 2, 2, 1))
+    np.save(tmp_path / "w.npy", KERNEL.reshape(3, 3, 1, 1))
+    arrays = ["--x", str(tmp_path / "x.npy"), "--kernel", str(tmp_path / "w.npy")]
+    assert unstride("run", SAME, *arrays, "--output", str(tmp_path / "y.npy")).status == 0
+    assert (tmp_path / "y.npy").stat().st_mode == (tmp_path / "x.npy").stat().st_mode
+
+
+def test_run_prints_the_numbers_as_a_picture(unstride: Unstride, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X.reshape(1, 2, 2, 1))
+    np.save(tmp_path / "w.npy", KERNEL.reshape(3, 3, 1, 1))
+    ended = unstride("run", SAME, "--x", str(tmp_path / "x.npy"), "--kernel", str(tmp_path / "w.npy"))
+    assert ended.out.splitlines()[:2] == ["(1, 4, 4, 1) int64", "[[ 2  4  3  2]"]
+
+
+def test_variables_are_given_on_the_command_line(unstride: Unstride) -> None:
+    command = ["shape", "nn.ConvTranspose2d(c, c // 2, k, stride=2)", "--input", "1,16,4,4"]
+    assert unstride(*command, "--set", "c=16", "--set", "k=(3, 5)").out == "(1, 8, 9, 11)\n"
+    assert unstride(*command, "--set", "c=open('x')").status == 1
+
+
+def test_a_call_that_states_its_size_needs_no_input(unstride: Unstride) -> None:
+    assert unstride("shape", "conv_utils.deconv_length(20, 10, 3, 'same', None)").out == "(200,)\n"
+    assert unstride("shape", SAME).status == 1
+
+
+def test_port_says_that_an_activation_is_left(unstride: Unstride) -> None:
+    code = "keras.layers.Conv2DTranspose(4, 3, strides=2, padding='valid', activation='relu')"
+    ended = unstride("port", code, "--to", "pytorch", "--input", "1,8,8,2")
+    assert ended.out.splitlines()[-1].startswith("then apply relu")
+
+
+def test_solve_without_an_answer_says_so_by_its_exit_code(unstride: Unstride) -> None:
+    assert unstride("solve", "--small", "4", "--large", "400", "--kernel", "3", "--stride", "2").status == 3
+
+
 def test_demo_tells_both_answers(unstride: Unstride) -> None:
     document = unstride("demo", "--json").document
     assert document["keras"]["output"] == [[2, 4, 3, 2], [4, 0, 4, 0], [3, 10, 7, 6], [6, 0, 7, 0]]

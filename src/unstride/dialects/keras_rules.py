@@ -48,6 +48,10 @@ class Keras(Spec):
         value = getattr(self, name)
         if isinstance(value, str) and value.lower() in choices:
             return value.lower()
+        if value == "full":
+            rule = f"must be one of {', '.join(map(repr, choices))}; Keras dropped 'full' with Theano"
+            hint = "'valid' undoes a convolution with 'valid', and keeps the full extent"
+            raise UnstrideError(reason, rule, argument=name, value=value, hint=hint)
         return one_of(value, choices, name, reason)
 
     @property

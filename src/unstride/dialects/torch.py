@@ -281,18 +281,18 @@ LIMIT = "padding crops as much after as before, and output_padding only gives ba
 
 
 def propose(layer: Layer, batch: int = 1) -> Iterator[Callable[[], Spec]]:
-    """The module, then the function, with the one padding that can give the window."""
+    """The module, then the function, with the one padding that can give the window, or comes nearest."""
     del batch
     if layer.rank > 3:
         return
     shared: dict[str, Any] = {
         "stride": compact(layer.stride),
-        "padding": compact(layer.before),
+        "padding": compact(tuple(max(margin, 0) for margin in layer.before)),
         "dilation": compact(layer.dilation),
         "groups": layer.groups,
     }
     if layer.transposed:
-        shared["output_padding"] = compact(tuple(axis.before - axis.after for axis in layer.axes))
+        shared["output_padding"] = compact(tuple(max(axis.before - axis.after, 0) for axis in layer.axes))
     index = layer.rank + (2 if layer.transposed else -1)
     module: Callable[..., Spec] = _MODULES[index]
     function: Callable[..., Spec] = _FUNCTIONS[index]

@@ -11,6 +11,9 @@ Here are ``layers.Conv{1,2,3}D`` and ``layers.Conv{1,2,3}DTranspose``, ``Sequent
 (1, 4, 4, 1)
 """
 
+from typing import TYPE_CHECKING
+
+from ..coverage import missing
 from . import activations, backend, constraints, initializers, layers, models, ops, regularizers, utils
 from .inputs import Input, KerasTensor
 from .models import Sequential
@@ -29,3 +32,6 @@ __all__ = [
     "regularizers",
     "utils",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, "convolution layers, Sequential, ops.conv and ops.conv_transpose")

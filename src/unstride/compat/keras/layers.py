@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from inspect import signature
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ...dialects.keras_rules import KerasLayer, TransposedLayer
 from ...engine.memory import check_bytes
 from ...errors import Reason, UnstrideError
 from ..binding import bind, build
+from ..coverage import missing
 from . import activations, constraints, initializers, regularizers
 from .inputs import Input, InputLayer, Shape
 from .layer import Layer
@@ -270,3 +271,7 @@ class Conv3DTranspose(_Transposed):
     """``keras.layers.Conv3DTranspose``."""
 
     form = dialect.Conv3DTranspose
+
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, "Conv{1,2,3}D, Conv{1,2,3}DTranspose and Input; other layers run in Keras")

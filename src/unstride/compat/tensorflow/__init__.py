@@ -10,10 +10,12 @@ element types, and ``compat.v1.Session``. All of it takes and gives NumPy arrays
 (1, 5, 5, 1)
 """
 
+from typing import TYPE_CHECKING
+
 from numpy import float16, float32, float64, int32, int64
 
-from .. import keras
-from . import compat, nn, random
+from ..coverage import missing
+from . import compat, keras, nn, random
 from .arrays import constant, convert_to_tensor, expand_dims, ones, reshape, zeros
 
 __all__ = [
@@ -33,3 +35,6 @@ __all__ = [
     "reshape",
     "zeros",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, "the convolutions of tf.nn and tf.keras, and making small arrays")

@@ -6,6 +6,9 @@
 [[[1.0, 1.0, 2.0, 2.0]]]
 """
 
+from typing import TYPE_CHECKING
+
+from ..coverage import missing
 from . import nn
 from .nn.functional import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 
@@ -18,3 +21,6 @@ __all__ = [
     "conv_transpose3d",
     "nn",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, "torch.nn.functional's convolutions; unstride.run computes a torch.nn line")

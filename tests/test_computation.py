@@ -1,0 +1,59 @@
+"""``run`` and ``prepare`` on the public face: the seed's numbers, layouts, activations, bias, prepared calls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unstride import Reason, UnstrideError, parse, prepare, run
+
+X = np.array([[2, 1], [3, 2]])
+KERNEL = np.array([[1, 2, 1], [2, 0, 1], [0, 2, 1]])
+KERAS = [[2, 4, 3, 2], [4, 0, 4, 0], [3, 10, 7, 6], [6, 0, 7, 0]]
+LECTURE = [[0, 4, 0, 1], [10, 7, 6, 3], [0, 7, 0, 2], [6, 3, 4, 2]]
+
+
+def test_the_seed_in_keras_and_in_the_lecture() -> None:
+    keras = parse("tf.keras.layers.Conv2DTranspose(1, (3, 3), strides=(2, 2), padding='same', output_padding=1)")
+    assert run(keras, X.reshape(1, 2, 2, 1), KERNEL.reshape(3, 3, 1, 1))[0, :, :, 0].tolist() == KERAS
+    torch = parse("torch.nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=1)")
+    assert run(torch, X.reshape(1, 1, 2, 2), KERNEL.reshape(1, 1, 3, 3))[0, 0].tolist() == LECTURE
+    assert run(torch, X.reshape(1, 2, 2), KERNEL.reshape(1, 1, 3, 3))[0].tolist() == LECTURE
+
+
+def test_prepared_answers_as_run() -> None:
+    spec = parse("keras.layers.Conv2DTranspose(3, 4, strides=3, padding='same', activation='relu')")
+    rng = np.random.default_rng(0)
+    x, kernel, bias = (rng.standard_normal(shape).astype("float32") for shape in ((2, 5, 4, 2), (4, 4, 3, 2), (3,)))
+    prepared = prepare(spec, kernel, bias, input_shape=x.shape)
+    np.testing.assert_array_equal(prepared(x), run(spec, x, kernel, bias))
+    with pytest.raises(UnstrideError) as caught:
+        prepared(x[:, :4])
+    assert caught.value.reason is Reason.SIZE
+
+
+def test_an_activation_is_applied() -> None:
+    line = "keras.layers.Conv1DTranspose(1, 2, activation={})"
+    x, kernel = np.array([[[1.0], [-2.0]]]), np.ones((2, 1, 1))
+    assert run(parse(line.format("None")), x, kernel).ravel().tolist() == [1, -1, -2]
+    assert run(parse(line.format("'relu'")), x, kernel).ravel().tolist() == [1, 0, 0]
+    assert run(parse(line.format("tf.nn.relu")), x, kernel).ravel().tolist() == [1, 0, 0]
+    assert run(parse(line.format("'relu'")), x.astype(int), kernel.astype(int)).ravel().tolist() == [1, 0, 0]
+    with pytest.raises(UnstrideError) as caught:
+        run(parse(line.format("layers.LeakyReLU(0.2)")), x, kernel)
+    assert caught.value.reason is Reason.UNSUPPORTED
+
+
+def test_a_bias_needs_a_layer_that_has_one() -> None:
+    x, kernel = np.ones((1, 1, 3)), np.ones((1, 1, 2))
+    with pytest.raises(UnstrideError) as caught:
+        run(parse("torch.nn.ConvTranspose1d(1, 1, 2, bias=False)"), x, kernel, np.ones(1))
+    assert caught.value.argument == "bias"
+    with pytest.raises(UnstrideError) as caught:
+        run(parse("torch.nn.ConvTranspose1d(1, 1, 2)"), x, kernel, np.ones(2))
+    assert caught.value.reason is Reason.CHANNELS
+
+
+def test_the_result_is_laid_out_as_the_framework_lays_it_out() -> None:
+    spec = parse("jax.lax.conv_transpose(x, w, (2,), 'VALID', dimension_numbers=('NCH', 'HIO', 'NHC'))")
+    assert run(spec, np.ones((1, 2, 3)), np.ones((2, 2, 5))).shape == (1, 6, 5)
