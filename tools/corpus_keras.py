@@ -22,7 +22,8 @@ def systematic(rng: Random) -> list[Case]:
                 operations += [_operation(each, padding, extra)]
             if not (each.dilated and each.strided) or each.kernel[0] == 2:
                 forward += [_conv(each, padding, word) for word in ("layers", "ops")]
-    forward += [_causal(each) for each in grid(sizes=(5,)) if not (each.dilated and each.strided)]
+    causal = [each for each in grid(sizes=(5,)) if not (each.dilated and each.strided)]
+    forward += [_conv(each, "causal", "layers") for each in causal]
     return thin(rng, layers, 130) + thin(rng, operations, 90) + thin(rng, forward, 90)
 
 
@@ -61,20 +62,16 @@ def _conv(each: Geometry, padding: str, word: str) -> Case:
     return Case(code, each.last(1), (*each.kernel, 1, 1), 1, each.narrow and padding == "valid")
 
 
-def _causal(each: Geometry) -> Case:
-    return _conv(each, "causal", "layers")
-
-
 def random(rng: Random, count: int) -> list[Case]:
     """Random layers and operations, both directions, both data formats."""
-    makers = (_random_layer, _random_layer, _random_operation, _random_conv)
+    makers = (random_layer, random_layer, _random_operation, _random_conv)
     return [rng.choice(makers)(rng) for _ in range(count)]
 
 
 def _placed(rng: Random, each: Geometry, channels: int) -> tuple[str | None, tuple[int, ...]]:
     if rng.random() < 0.2:
         return "channels_first", each.first(channels)
-    return unless(rng.choice(("channels_last", None)), None), each.last(channels)
+    return rng.choice(("channels_last", None)), each.last(channels)
 
 
 def _extra(rng: Random, each: Geometry) -> object:
@@ -101,10 +98,6 @@ def random_layer(rng: Random, *, both: bool = False) -> Case:
         use_bias=unless(bias, default=True),
     )
     return Case(code, shape, (*each.kernel, each.large, each.small), each.large if bias else 0)
-
-
-def _random_layer(rng: Random) -> Case:
-    return random_layer(rng)
 
 
 def _random_operation(rng: Random) -> Case:
@@ -190,8 +183,8 @@ OUTPUT_PADDINGS = ("0", "1", "2", "-1", "(1, 0)", "(0, 1)", "(2, 1)", "'same'", 
 
 
 def shared() -> list[Case]:
-    """Layers of both generations: refusals, corner sizes, the seeds' numbers."""
-    return [*_argument_forms(), *_corner_sizes(), *_seeds()]
+    """Layers of both generations: refusals, corner sizes, layers that people asked about."""
+    return [*_argument_forms(), *_corner_sizes(), *_asked_in_public()]
 
 
 def _argument_forms() -> list[Case]:
@@ -219,8 +212,7 @@ def _corner_sizes() -> list[Case]:
     return rows
 
 
-def _seeds() -> list[Case]:
-    """Layers that people asked about."""
+def _asked_in_public() -> list[Case]:
     small = (1, 2, 2, 1), (3, 3, 1, 1)
     rows = [
         Case(f"{TRANSPOSED}(1, 3, strides=2, padding='same', use_bias=False)", *small),

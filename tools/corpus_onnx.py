@@ -14,12 +14,15 @@ def systematic(rng: Random) -> list[Case]:
         span, full, stride = each.span[0], each.full[0], each.stride[0]
         limit = max(stride, *each.dilation)
         for word in ("SAME_UPPER", "SAME_LOWER", "VALID"):
-            rows += [_transposed(each, auto_pad=word, output_padding=unless([extra], [0])) for extra in {0, stride - 1}]
+            rows += [
+                _transposed(each, auto_pad=word, output_padding=unless([extra], [0]))
+                for extra in sorted({0, stride - 1})
+            ]
             forward += [_conv(each, auto_pad=word)]
         for pads in ([1, 1], [1, 0], [0, 1], [span, span - 1]):
             if full > sum(pads):
-                extras = {0, stride - 1, limit} if pads == [1, 0] else {0, limit - 1}
-                rows += [_transposed(each, pads=pads, output_padding=unless([extra], [0])) for extra in sorted(extras)]
+                extras = sorted({0, stride - 1, limit} if pads == [1, 0] else {0, limit - 1})
+                rows += [_transposed(each, pads=pads, output_padding=unless([extra], [0])) for extra in extras]
             if each.size[0] + sum(pads) >= span:
                 forward += [_conv(each, pads=pads)]
         for size in (full - 1, full + stride - 1, full + stride, each.size[0] * stride):

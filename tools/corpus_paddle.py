@@ -14,8 +14,9 @@ def systematic(rng: Random) -> list[Case]:
     rows, forward = [], []
     for each in grid(sizes=(1, 4)):
         span, stride, full = each.span[0], each.stride[0], each.full[0]
-        for padding in ("SAME", "VALID", 0, 1, span // 2, [1, 0], [0, 1]):
-            total = {"SAME": 0, "VALID": 0}[padding] if isinstance(padding, str) else _total(padding)
+        paddings: tuple[str | int | list[int], ...] = ("SAME", "VALID", 0, 1, span // 2, [1, 0], [0, 1])
+        for padding in paddings:
+            total = _total(padding)
             if full <= total:
                 continue
             rows += [
@@ -28,8 +29,11 @@ def systematic(rng: Random) -> list[Case]:
     return thin(rng, rows, 140) + thin(rng, forward, 50)
 
 
-def _total(padding: object) -> int:
-    return sum(padding) if isinstance(padding, list) else 2 * int(str(padding))
+def _total(padding: str | int | list[int]) -> int:
+    """Elements of padding on both sides together; 0 for a word."""
+    if isinstance(padding, str):
+        return 0
+    return sum(padding) if isinstance(padding, list) else 2 * padding
 
 
 def _transposed(each: Geometry, padding: object, extra: int) -> Case:

@@ -196,7 +196,7 @@ FORWARD = (
 
 
 def telling() -> list[Case]:
-    """The seeds' questions, corner sizes, refusals."""
+    """Refusals, corner sizes, both ends of legal ranges."""
     return [*_transposed_arguments(), *_transposed_shapes(), *_size_limits(), *_forward()]
 
 
