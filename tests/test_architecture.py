@@ -28,7 +28,11 @@ BELOW: dict[str, set[str]] = {
     "testing": {"errors", "geometry", "dialects", "engine", "computation"},
     "demo": {"errors", "geometry", "dialects", "computation", "porting"},
     "doctor": {"errors", "dialects", "engine"},
-    "cli": {"errors", "geometry", "dialects", "answers", "porting", "computation", "files", "demo", "doctor"},
+    "console": {"errors"},
+    "cli": {
+        *("errors", "geometry", "dialects", "answers", "porting"),
+        *("computation", "files", "demo", "doctor", "console"),
+    },
 }
 """what each part may import from this package"""
 

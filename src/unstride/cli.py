@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
 
 if TYPE_CHECKING:
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
     from .dialects.spec import Spec
 
 SIZES_LIMIT = 1_000
-
-EXIT_REJECTED = 1
-"""the request was understood and rejected"""
-EXIT_REFUSED = 3
-"""``port``: not in one call (what equals it exactly is printed); ``solve``: no line within the bounds"""
-EXIT_INTERNAL = 70
-"""an error of unstride itself"""
 
 
 def sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -40,11 +32,14 @@ def sizes(context: click.Context, option: click.Parameter, value: str | None) ->
         rule = f"has more than {SIZES_LIMIT} characters, too many for a shape"
         raise UnstrideError(Reason.SIZE, rule, argument=name, value=value)
     try:
-        return tuple(int(part) for part in value.strip("()[] ").replace("x", ",").rstrip(",").split(","))
+        numbers = tuple(int(part) for part in value.strip("()[] ").replace("x", ",").rstrip(",").split(","))
     except ValueError:
         rule = "must be integers with commas between them, such as 1,2,2,1"
         hint = "write 1 for a batch size that is open" if "none" in value.lower() else None
         raise UnstrideError(Reason.SIZE, rule, argument=name, value=value, hint=hint) from None
+    if max(map(abs, numbers)) > sys.maxsize:
+        raise UnstrideError(Reason.TOO_LARGE, "must fit in 64 bits", argument=name, value=numbers)
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +127,6 @@ def complete_file(context: click.Context, option: click.Parameter, incomplete: s
 
     del context, option
     return [CompletionItem(incomplete, type="file")]
-
-
-def show(document: object) -> None:
-    """Print JSON, one document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def draw(renderable: Any) -> None:
-    """Print a rich renderable: colours on a terminal only, lines never broken or padded."""
-    from rich.console import Console
-
-    with Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120) as console:
-        with console.capture() as drawn:
-            console.print(renderable, soft_wrap=True)
-        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -278,15 +258,15 @@ def run(spec: Spec, x: str, kernel: str, bias: str | None, output: str | None, a
     import numpy as np
 
     from .computation import run as computed
-    from .files import check_name, load, save
+    from .files import check_name, load, plain_values, save
 
-    if output:
+    if output is not None:
         check_name(output)
     y = computed(spec, load(x), load(kernel), load(bias) if bias else None)
-    if output:
+    if output is not None:
         save(output, y)
     if as_json:
-        values = None if output else y.tolist()
+        values = None if output else plain_values(y)
         show({"output_shape": y.shape, "dtype": str(y.dtype), "output": output, "values": values})
     elif output:
         click.echo(f"{output}: {y.shape} {y.dtype}")
@@ -353,37 +333,7 @@ def completion(shell: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; every error becomes a message and an exit code, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        status = commands.main(given, prog_name="unstride", standalone_mode=False)
-    except UnstrideError as error:
-        _complain(error, as_json="--json" in given)
-        raise SystemExit(EXIT_REJECTED) from None
-    except click.ClickException as error:
-        error.show()
-        raise SystemExit(error.exit_code) from None
-    except (click.Abort, KeyboardInterrupt):
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except (Exception, RecursionError) as error:
-        if os.environ.get("UNSTRIDE_DEBUG"):
-            raise
-        click.echo(f"error of unstride itself: {type(error).__name__}: {error}", err=True)
-        click.echo("please report it, with the command; UNSTRIDE_DEBUG=1 shows where", err=True)
-        raise SystemExit(EXIT_INTERNAL) from None
-    raise SystemExit(status if isinstance(status, int) else 0)
-
-
-def _complain(error: UnstrideError, *, as_json: bool) -> None:
-    if as_json:
-        show({"error": error.as_json()})
-        return
-    head, _, where = str(error).partition("\n")
-    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(head, err=True)
-    if where:
-        click.echo(where, err=True)
+    guard(lambda: commands.main(given, prog_name="unstride", standalone_mode=False), as_json="--json" in given)
 
 
 if __name__ == "__main__":

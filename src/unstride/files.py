@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,12 @@ from .errors import Reason, UnstrideError
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 
+_DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, OverflowError, RecursionError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, TokenError),
+)
+"""what the libraries raise for files that are not what they say"""
+
 
 def load(name: str) -> NDArray[Any]:
     """The array in a file, named ``file.npy``, ``file.npz:key`` or ``file.safetensors:key``.
@@ -29,12 +38,14 @@ def load(name: str) -> NDArray[Any]:
     """
     path, key = _split(name)
     try:
+        if path.exists() and not path.is_file():
+            raise _unreadable(name, "it is no regular file")
         return _READERS[path.suffix](path, key)
     except UnstrideError:
         raise
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
-    except (ValueError, KeyError, zipfile.BadZipFile, EOFError, MemoryError, OverflowError) as error:
+    except _DAMAGE as error:
         raise _unreadable(name, f"it is damaged or not what its name says: {error}") from None
 
 
@@ -43,28 +54,44 @@ def check_name(name: str) -> None:
     path, _ = _split(name)
     if not path.parent.is_dir():
         raise UnstrideError(Reason.FILE, "cannot be written: its folder does not exist", argument="file", value=name)
+    if path.exists() and not path.is_file():
+        raise UnstrideError(Reason.FILE, "cannot be written: it is no regular file", argument="file", value=name)
     if path.suffix == ".safetensors":
         _safetensors()
 
 
 def save(name: str, array: NDArray[Any]) -> None:
-    """Write one array, to a temporary file beside the target first, so that the target is whole or untouched."""
-    path, key = _split(name)
+    """Write one array, to a temporary file beside the target first, so that the target is whole or untouched.
+
+    A link is followed; an existing file keeps its permissions.
+    """
+    named, key = _split(name)
+    path = named.resolve()
+    permissions = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    except OSError as error:
-        raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
-    try:
         with os.fdopen(handle, "wb") as stream:
-            Path(temporary).chmod(0o666 & ~_umask())
             _WRITERS[path.suffix](stream, key or "y", array)
+        Path(temporary).chmod(permissions)
         Path(temporary).replace(path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def plain_values(array: NDArray[Any]) -> object:
+    """The array as nested lists of JSON's values: complex numbers as [real, imaginary], what is not finite as text."""
+    if array.dtype.kind == "c":
+        return plain_values(np.stack([array.real, array.imag], axis=-1))
+    if array.dtype.kind == "f":
+        wide = array.astype(np.float64)
+        if not np.isfinite(wide).all():
+            return np.where(np.isfinite(wide), wide.astype(object), wide.astype(str)).tolist()
+        return wide.tolist()
+    return array.tolist()
 
 
 def _umask() -> int:
@@ -91,7 +118,11 @@ def _unreadable(name: str, why: str) -> UnstrideError:
 def _load_npy(path: Path, key: str | None) -> NDArray[Any]:
     if key is not None:
         raise UnstrideError(Reason.FILE, "an .npy file holds one array, without a key", argument="file", value=key)
-    check_bytes(path.stat().st_size, f"the array in {path.name}")
+    with path.open("rb") as stream:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+    check_bytes(prod(shape) * dtype.itemsize, f"the array in {path.name}")
     array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
@@ -147,7 +178,11 @@ def _write_npz(stream: Any, key: str, array: NDArray[Any]) -> None:
 
 
 def _write_safetensors(stream: Any, key: str, array: NDArray[Any]) -> None:
-    stream.write(_safetensors().numpy.save({key: np.ascontiguousarray(array)}))
+    library = _safetensors()
+    if array.dtype.kind not in "iufb" or array.dtype.itemsize > 8:
+        rule, hint = f"a .safetensors file holds no {array.dtype}", "use .npy or .npz"
+        raise UnstrideError(Reason.DTYPE, rule, argument="output", hint=hint)
+    stream.write(library.numpy.save({key: np.ascontiguousarray(array)}))
 
 
 _READERS: dict[str, Callable[[Path, str | None], NDArray[Any]]] = {

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from inspect import Parameter, Signature, signature
 
 from ..errors import Reason, UnstrideError
-from .pasted import Call, NotLiteral, checked, evaluated, find
+from .pasted import Call, NotLiteral, checked, evaluated, find, unparsed
 from .registry import DIALECTS, named
 from .spec import Source, Spec, argument
 
@@ -63,7 +63,8 @@ def _forms(dotted: str, dialect: str | None) -> Iterator[tuple[tuple[str, str], 
         for full in candidate.full_names(prefix, name):
             yield (candidate.name, full), False
     for candidate in candidates:
-        if prefix and name in candidate.calls.get(candidate.methods, ()) and not _known(prefix):
+        methods = candidate.calls.get(candidate.methods, ()) if candidate.methods else ()
+        if prefix and name in methods and not _known(prefix):
             yield (candidate.name, f"{candidate.methods}.{name}"), True
 
 
@@ -172,10 +173,12 @@ class _Binding:
         """The node's value: numbers, words, None, and sequences of them; in a Source argument, any expression."""
         try:
             return evaluated(node, self.call.names)
+        except RecursionError:
+            raise self.call.error(Reason.SYNTAX, f"{name} is nested too deeply to be read", node) from None
         except NotLiteral as found:
             if kept:
-                return Source(ast.unparse(node))
-            rule = f"{name}={ast.unparse(node)}: {found.what} cannot be read, because nothing pasted is run"
+                return Source(unparsed(node))
+            rule = f"{name}={unparsed(node)}: {found.what} cannot be read, because nothing pasted is run"
             hint = "write its value there"
             if isinstance(found.node, ast.Name):
                 hint += f", or give it: --set {found.node.id}=…, parse(…, names={{{found.node.id!r}: …}})"

@@ -25,6 +25,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: int.__add__,
     ast.Sub: int.__sub__,
     ast.Mult: int.__mul__,
+    ast.FloorDiv: int.__floordiv__,
 }
 _PROMPT = re.compile(r"^(>>> ?|In \[\d+\]: ?|\(\w+\): ?)")
 _HINT = "paste one call, such as nn.ConvTranspose2d(16, 33, 3, stride=2)"
@@ -103,6 +104,8 @@ def find(code: str, known: Known, names: Mapping[str, object]) -> Call:
 def evaluated(node: ast.expr, names: Mapping[str, object]) -> object:
     """The value of literals, of arithmetic on integers, and of known names; raises NotLiteral for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
+        if isinstance(node.value, int) and abs(node.value) > sys.maxsize:
+            raise NotLiteral(node, f"an integer beyond {sys.maxsize}")
         return node.value
     if isinstance(node, ast.Name) and node.id in names:
         return names[node.id]
@@ -114,11 +117,10 @@ def evaluated(node: ast.expr, names: Mapping[str, object]) -> object:
             return -operand
     if isinstance(node, ast.BinOp):
         left, right = evaluated(node.left, names), evaluated(node.right, names)
-        if isinstance(left, int) and isinstance(right, int) and max(abs(left), abs(right)) < sys.maxsize:
-            if type(node.op) in _OPERATORS:
-                return _OPERATORS[type(node.op)](left, right)
-            if isinstance(node.op, ast.FloorDiv) and right:
-                return left // right
+        if isinstance(left, int) and isinstance(right, int):
+            value = _computed(node.op, left, right)
+            if value is not None and abs(value) <= sys.maxsize:
+                return value
     raise NotLiteral(node, _kind(node))
 
 
@@ -138,6 +140,12 @@ def assigned(text: str) -> tuple[str, object]:
     raise UnstrideError(Reason.EXPRESSION, rule, argument="--set", value=text)
 
 
+def _computed(operator: ast.operator, left: int, right: int) -> int | None:
+    if type(operator) not in _OPERATORS or (isinstance(operator, ast.FloorDiv) and not right):
+        return None
+    return _OPERATORS[type(operator)](left, right)
+
+
 def caret(code: str, node: ast.AST) -> str:
     """The line of the text with the node underlined."""
     line_number = getattr(node, "lineno", 1)
@@ -149,6 +157,14 @@ def caret(code: str, node: ast.AST) -> str:
     start = len(line.encode()[:begin].decode(errors="ignore"))
     width = max(1, len(line.encode()[begin:end].decode(errors="ignore")))
     return f"  {line}\n  {' ' * start}{'^' * width}"
+
+
+def unparsed(node: ast.expr) -> str:
+    """The expression as text; its beginning where it is nested too deeply."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return "…"
 
 
 def _syntax_error(error: Exception) -> UnstrideError:
@@ -185,5 +201,5 @@ def _kind(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return f"the variable {node.id}"
     if isinstance(node, ast.Call):
-        return f"the call {ast.unparse(node.func)}(...)"
-    return f"the expression {ast.unparse(node)}"
+        return f"the call {unparsed(node.func)}(...)"
+    return f"the expression {unparsed(node)}"

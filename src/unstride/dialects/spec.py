@@ -80,7 +80,7 @@ class Spec(metaclass=_Form):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, _frozen(getattr(self, field.name)))
+            object.__setattr__(self, field.name, _frozen(getattr(self, field.name), argument(field.name)))
         self.check()
 
     def check(self) -> None:
@@ -269,5 +269,10 @@ def checked_shape(shape: object, name: str) -> tuple[int, ...]:
     return entries
 
 
-def _frozen(value: object) -> object:
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+def _frozen(value: object, name: str) -> object:
+    """Sequences as tuples; UnstrideError for integers that no framework's 64 bits hold."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(entry, name) for entry in value)
+    if type(value) is int and abs(value) > ELEMENT_LIMIT:
+        raise UnstrideError(Reason.TOO_LARGE, "must fit in 64 bits", argument=name, value=value)
+    return value

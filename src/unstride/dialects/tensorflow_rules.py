@@ -65,7 +65,7 @@ class TensorFlowForm(Spec):
     @property
     def channels_last(self) -> bool:
         """Whether the channels are the last axis."""
-        return self.data_format is None or not self.data_format.startswith("NC")
+        return not (isinstance(self.data_format, str) and self.data_format.startswith("NC"))
 
     def steps(self, rank: int) -> tuple[int, ...]:
         """The stride of every spatial axis."""
@@ -131,7 +131,7 @@ class TensorFlowForm(Spec):
 
     def grouped(self, rank: int, whole: int, part: int, kernel_shape: tuple[int, ...] | None) -> int:
         """How many groups make ``part`` channels of the kernel ``whole``; UnstrideError where none do."""
-        if part < 1 or whole % part or (rank == 3 and whole != part):
+        if part < 1 or whole < 1 or whole % part or (rank == 3 and whole != part):
             rule = (
                 f"{whole} channels are not a multiple of the kernel's {part}"
                 if rank < 3
@@ -211,7 +211,8 @@ class Transposed(TensorFlowForm):
 
     def _check_rank(self, rank: int) -> None:
         super()._check_rank(rank)
-        if len(self.output_shape_) not in (rank, rank + 2):
+        # the form of any rank takes its rank from the number of elements
+        if len(self.output_shape_) not in ((rank + 2,) if self.rank is None else (rank, rank + 2)):
             rule = f"must have {rank + 2} elements for an input of {rank + 2} dimensions"
             raise UnstrideError(Reason.OUTPUT_SHAPE, rule, argument="output_shape", value=self.output_shape_)
         if self.margins(rank) is None:

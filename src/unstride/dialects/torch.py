@@ -61,6 +61,10 @@ class _Torch(Spec):
             if 0 in sizes[-self.rank :]:
                 rule = "PyTorch needs at least one element on every spatial axis"
                 raise UnstrideError(Reason.SIZE, rule, argument=name, value=sizes)
+            if sizes[-self.rank - 1] == 0:
+                # its kernels fail without output channels, and lose them without input channels
+                rule = "needs at least one channel on both sides"
+                raise UnstrideError(Reason.CHANNELS, rule, argument=name, value=sizes)
 
 
 class _Forward(_Torch):
