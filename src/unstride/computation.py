@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .dialects.arguments import Pairs
 from .dialects.refusal import Composition
-from .dialects.spec import Spec
+from .dialects.spec import Spec, checked_spec
 from .engine import activations, execute
 from .errors import Reason, UnstrideError
 from .geometry import DataLayout, Layer, canonical
@@ -34,7 +34,7 @@ def run(
     >>> run(spec, np.array([[[1], [2]]]), np.array([[[3]], [[4]]])).ravel().tolist()
     [3, 4, 6, 8]
     """
-    activation = _activation(spec)
+    activation = _activation(checked_spec(spec))
     data, weights = as_array(x, "x"), as_array(kernel, "kernel")
     layer = spec.read(data.shape, weights.shape)
     layout = spec.data_layout(data.ndim)
@@ -68,6 +68,7 @@ class Prepared:
 
 def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, input_shape: tuple[int, ...]) -> Prepared:
     """The spec with its weights packed once, for repeated calls on inputs of one shape."""
+    checked_spec(spec)
     weights = as_array(kernel, "kernel")
     layer = spec.read(input_shape, weights.shape)
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..dialects import registry
-from ..dialects.spec import Spec, checked_shape
+from ..dialects.spec import Spec, checked_shape, checked_spec
 from ..dialects.windows import Window
 from ..geometry import Layer
 from ..geometry.wire import axis_to_wire
@@ -107,7 +107,7 @@ def explain(spec: Spec, input_shape: tuple[int, ...], kernel_shape: tuple[int, .
     ((1, 1, 3, 3), False)
     """
     shape = checked_shape(input_shape, "input_shape")
-    layer = spec.read(shape, kernel_shape)
+    layer = checked_spec(spec).read(shape, kernel_shape)
     batch, _, size = spec.data_layout(len(shape)).split(shape)
     words = words_of(spec, layer)
     countable = all(max(axis.kernel, axis.stride) <= TAP_LIMIT for axis in layer.axes)

@@ -30,6 +30,9 @@ Given: TypeAlias = int | tuple[int, ...] | None
 CANDIDATE_LIMIT = 10_000
 """Most parameter sets that one search tries."""
 
+EFFORT_LIMIT = 200_000
+"""Most choices of kernel, dilation and stride that one search looks at."""
+
 NEAREST_LIMIT = 1_000
 """How far from the wanted size the nearest reachable ones are looked for."""
 
@@ -238,13 +241,17 @@ def _spread(value: Given, most: int, rank: int, name: str, reason: Reason, *, al
 
 def _candidates(smalls: tuple[int, ...], larges: tuple[int, ...], bounds: Bounds) -> Iterator[tuple[Axis, ...]]:
     """Every choice of axes within the bounds."""
-    rank = len(smalls)
-    for kernels, dilations in product(_all(bounds.kernel), _all(bounds.dilation)):
+    rank, looked = len(smalls), 0
+    for numbers in _all((*bounds.kernel, *bounds.dilation)):
+        kernels, dilations = numbers[: len(bounds.kernel)], numbers[len(bounds.kernel) :]
         taps = tuple(zip(_whole(kernels, rank), _whole(dilations, rank), strict=True))
         for strides in _all(_strides(bounds.stride, smalls, larges, taps)):
+            looked += 1
+            if looked > EFFORT_LIMIT:
+                raise _too_many()
             sizes = tuple(zip(smalls, larges, taps, _whole(strides, rank), strict=True))
             distinct = tuple(dict.fromkeys(sizes))
-            for befores in _all(tuple(_befores(*numbers) for numbers in distinct)):
+            for befores in _all(tuple(_befores(*each) for each in distinct)):
                 chosen = dict(zip(distinct, befores, strict=True))
                 yield tuple(
                     Axis(small, large, kernel, stride, dilation, chosen[numbers])
@@ -261,7 +268,7 @@ def _all(ranges: tuple[range, ...]) -> Iterable[tuple[int, ...]]:
 
 
 def _too_many() -> UnstrideError:
-    rule = f"more than {CANDIDATE_LIMIT:,} parameter sets lie within these bounds"
+    rule = "there are too many parameter sets within these bounds"
     hint = "give kernel or stride, or lower max_kernel, max_stride, max_dilation"
     return UnstrideError(Reason.TOO_LARGE, rule, argument="bounds", value="open", hint=hint)
 

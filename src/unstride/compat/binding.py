@@ -29,17 +29,27 @@ def bind(form: type[Spec], values: tuple[object, ...], words: dict[str, Any]) ->
 
 def build(form: type[S], arguments: dict[str, Any]) -> S:
     """The spec of these arguments; an object that only a framework understands is kept as its text."""
-    kept = {argument(field.name) for field in fields(form) if "Source" in str(field.type)}
-    return form(**{name: literal(value, kept=name in kept) for name, value in arguments.items()})
+    types = {argument(field.name): str(field.type) for field in fields(form)}
+    return form(**{name: _plain(name, value, types[name]) for name, value in arguments.items()})
+
+
+def _plain(name: str, value: object, kind: str) -> object:
+    """The argument as its field holds it; an array only where the field takes several integers, or text."""
+    found = literal(value, kept="Source" in kind)
+    if isinstance(found, np.ndarray) or (kind == "bool" and isinstance(value, np.ndarray) and value.ndim):
+        raise UnstrideError(Reason.ARGUMENT, "must be a plain value, not an array", argument=name, value=value)
+    return found
 
 
 def literal(value: object, *, kept: bool = False) -> object:
-    """NumPy's numbers, and arrays of integers, as Python's; other objects as text where ``kept``.
+    """NumPy's integers and booleans, and arrays of integers, as Python's; other objects as text where ``kept``.
 
     >>> literal(np.array([1, 6, 6, 1])), literal([np.int64(2), "same"])
     ([1, 6, 6, 1], [2, 'same'])
     """
-    if isinstance(value, np.integer | np.bool_) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
+    if isinstance(value, np.integer | np.bool_) or (
+        isinstance(value, np.ndarray) and (value.dtype.kind in "iu" or (value.dtype.kind == "b" and not value.ndim))
+    ):
         plain: object = value.tolist()
         return plain
     if isinstance(value, list | tuple):

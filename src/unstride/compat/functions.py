@@ -11,12 +11,13 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ..computation import as_array, run
 from ..dialects.spec import Source, Spec
 from ..errors import UnstrideError
 from .binding import bind, build
+from .checks import element_type
 
 Array = NDArray[Any]
 
@@ -43,10 +44,11 @@ class Function:
         arguments |= {name: Source(name) for name in self.operands}
         if bias is not None:
             arguments["bias"] = Source("bias")
-        wanted = arguments.get("preferred_element_type")
+        given = arguments.get("preferred_element_type")
         spec = build(self.form, arguments)
-        if wanted is None:
+        if given is None:
             return run(spec, data, kernel, bias)
+        wanted = element_type(given, "preferred_element_type")
         return run(spec, _promoted(data, wanted), _promoted(kernel, wanted), bias).astype(wanted)
 
     def _named(self, error: UnstrideError) -> UnstrideError:
@@ -60,6 +62,6 @@ class Function:
         return f"<{self.form.call} on NumPy arrays>"
 
 
-def _promoted(operand: Array, wanted: DTypeLike) -> Array:
+def _promoted(operand: Array, wanted: np.dtype[Any]) -> Array:
     """The array in a type that holds both its own elements and the wanted ones."""
-    return operand.astype(np.result_type(operand, np.dtype(wanted)))
+    return operand.astype(np.result_type(operand, wanted))

@@ -260,6 +260,14 @@ def ranked(family: type[S], call: str) -> tuple[type[S], type[S], type[S]]:
     return form(1), form(2), form(3)
 
 
+def checked_spec(value: object) -> Spec:
+    """The value if it is a spec; pasted source must be parsed first."""
+    if not isinstance(value, Spec):
+        hint = "unstride.parse(...) makes one from a line of source"
+        raise UnstrideError(Reason.ARGUMENT, "must be a spec", argument="spec", value=value, hint=hint)
+    return value
+
+
 def checked_shape(shape: object, name: str) -> tuple[int, ...]:
     """A shape as a tuple of non-negative integers; anything else is an UnstrideError."""
     entries = tuple(shape) if isinstance(shape, (tuple, list)) else None

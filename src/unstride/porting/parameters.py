@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dialects import registry
 from ..dialects.refusal import Outcome
-from ..dialects.spec import Spec
+from ..dialects.spec import Spec, checked_spec
 from ..geometry import DataLayout, Layer, Rearrangement
 from ..geometry.wire import axis_to_wire
 
@@ -87,7 +87,7 @@ def port(spec: Spec, *, to: str, input_shape: tuple[int, ...], kernel_shape: tup
     >>> port(spec, to="torch", input_shape=(1, 2, 2, 1)).target.code()
     'torch.nn.ConvTranspose2d(1, 1, 3, stride=2)'
     """
-    layer = spec.read(input_shape, kernel_shape)
+    layer = checked_spec(spec).read(input_shape, kernel_shape)
     batch, _, _ = spec.data_layout(len(input_shape)).split(tuple(input_shape))
     dialect = registry.named(to)
     return Port(dialect.name, dialect.module().write(layer, batch), spec, layer, tuple(input_shape))

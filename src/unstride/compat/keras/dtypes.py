@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ...errors import Reason, UnstrideError
+from ..checks import element_type, mapping
 from .serialization import Configured
 
 FLOATS = ("float16", "float32", "float64")
@@ -50,12 +49,12 @@ def policy(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, Mapping):
-        return policy(identifier.get("config", {}).get("name"))
+        return policy(mapping(identifier.get("config", {}), "dtype['config']").get("name"))
     if identifier is None:
         return DTypePolicy()
-    if identifier == MIXED:
-        return DTypePolicy(MIXED)
     try:
-        return DTypePolicy(np.dtype(identifier).name)
-    except TypeError:
-        return DTypePolicy(str(identifier))
+        return DTypePolicy(element_type(identifier, "dtype").name)
+    except UnstrideError:
+        if isinstance(identifier, str):
+            return DTypePolicy(identifier)
+        raise

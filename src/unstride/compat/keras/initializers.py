@@ -10,16 +10,18 @@ Source: keras/src/initializers/random_initializers.py and constant_initializers.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import prod, sqrt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from math import inf, prod, sqrt
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ...dialects.arguments import one_of
+from ...computation import as_array
+from ...dialects.arguments import integer, one_of
 from ...errors import Reason, UnstrideError
+from ..checks import entries, number
 from .serialization import Configured, Registry, serialize
 
 Array = NDArray[Any]
@@ -40,15 +42,13 @@ def generator(seed: int | None) -> np.random.Generator:
     """A generator with that seed, or the shared one."""
     if seed is None:
         return _shared
-    if type(seed) is not int:
-        raise UnstrideError(Reason.ARGUMENT, "must be an integer or None", argument="seed", value=seed)
-    return np.random.default_rng(abs(seed))
+    return np.random.default_rng(abs(integer(seed, "seed", Reason.ARGUMENT)))
 
 
 def reseed(seed: int) -> None:
     """Start the shared generator from ``seed``."""
     global _shared  # noqa: PLW0603 - Keras's own unseeded randomness is global too
-    _shared = np.random.default_rng(abs(seed))
+    _shared = np.random.default_rng(abs(integer(seed, "seed", Reason.ARGUMENT)))
 
 
 def compute_fans(
@@ -60,17 +60,30 @@ def compute_fans(
     (72, 45)
     """
     if input_axes is not None and output_axes is not None:
-        return prod(shape[axis] for axis in input_axes), prod(shape[axis] for axis in output_axes)
+        return _count(shape, input_axes, "input_axes"), _count(shape, output_axes, "output_axes")
     if len(shape) < 2:
         return prod(shape), prod(shape)
     taps = prod(shape[:-2])
     return taps * shape[-2], taps * shape[-1]
 
 
+def _count(shape: Shape, axes: Iterable[int], name: str) -> int:
+    chosen = entries(axes, name, "axes")
+    if any(type(axis) is not int or not -len(shape) <= axis < len(shape) for axis in chosen):
+        rule = f"must name axes of a kernel of {len(shape)} dimensions"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument=name, value=axes)
+    return prod(shape[axis] for axis in chosen)
+
+
 class Initializer(Configured):
     """What makes the first values of an array of any shape."""
 
     module = "keras.initializers"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            if field.type == "float":
+                number(getattr(self, field.name), field.name)
 
     def __call__(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         values = self.values(tuple(shape))
@@ -99,12 +112,20 @@ class Ones(Initializer):
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """All ``value``."""
+    """All ``value``; an array fills the last axes, again for each position on the others."""
 
-    value: float = 0.0
+    value: ArrayLike = 0.0
+
+    def __post_init__(self) -> None:
+        if as_array(self.value, "value").dtype.kind not in "biuf":
+            raise UnstrideError(Reason.ARGUMENT, "must be a number", argument="value", value=self.value)
 
     def values(self, shape: Shape) -> Array:
-        return np.full(shape, self.value, np.float64)
+        try:
+            return np.full(shape, self.value, np.float64)
+        except ValueError:
+            rule = f"must be a number, or fit a weight of shape {shape}"
+            raise UnstrideError(Reason.KERNEL, rule, argument="value", value=self.value) from None
 
 
 @dataclass(frozen=True)
@@ -114,6 +135,11 @@ class RandomNormal(Initializer):
     mean: float = 0.0
     stddev: float = 0.05
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stddev < 0:
+            raise UnstrideError(Reason.ARGUMENT, "must not be negative", argument="stddev", value=self.stddev)
 
     def values(self, shape: Shape) -> Array:
         return generator(self.seed).normal(self.mean, self.stddev, shape)
@@ -143,6 +169,12 @@ class RandomUniform(Initializer):
     maxval: float = 0.05
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.maxval - self.minval < inf:
+            rule = f"must be at least minval, here {self.minval}, and not infinitely far above it"
+            raise UnstrideError(Reason.ARGUMENT, rule, argument="maxval", value=self.maxval)
+
     def values(self, shape: Shape) -> Array:
         return generator(self.seed).uniform(self.minval, self.maxval, shape)
 
@@ -159,6 +191,7 @@ class VarianceScaling(Initializer):
     output_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.scale <= 0:
             raise UnstrideError(Reason.ARGUMENT, "must be positive", argument="scale", value=self.scale)
         if str(self.distribution).lower() == "normal":

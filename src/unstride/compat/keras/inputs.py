@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
+
+import numpy as np
 
 from ...errors import Reason, UnstrideError
+from ..checks import element_type, mapping
 from .names import choose_name
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -51,7 +54,7 @@ class InputLayer:
         name: str | None = None,
         optional: bool = False,
     ) -> None:
-        if sparse or ragged or optional:
+        if any(isinstance(flag, np.ndarray) or flag for flag in (sparse, ragged, optional)):
             rule = "sparse, ragged and optional inputs are no arrays"
             raise UnstrideError(Reason.UNSUPPORTED, rule, argument="sparse, ragged, optional", value=True)
         if (shape is None) == (batch_shape is None):
@@ -60,13 +63,24 @@ class InputLayer:
         self.batch_shape = checked(
             (batch_size, *checked(shape, "shape")) if shape is not None else batch_shape, "batch_shape"
         )
-        self.dtype = dtype or "float32"
+        self.dtype = (
+            dtype if isinstance(dtype, str) else element_type("float32" if dtype is None else dtype, "dtype").name
+        )
         self.name = choose_name(name, InputLayer)
 
     @property
     def output(self) -> KerasTensor:
         """What layers are called on."""
         return KerasTensor(self.batch_shape, self.dtype, self.name)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The input with that config, which may come from Keras."""
+        given = mapping(config, "config")
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise UnstrideError(Reason.ARGUMENT, str(error), argument="config", value=given) from None
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as Keras keeps them."""

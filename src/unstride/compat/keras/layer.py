@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 from numpy.typing import ArrayLike, NDArray
 
 from ...computation import as_array
 from ...errors import Reason, UnstrideError
+from ..checks import entries
 from .dtypes import DTypePolicy, policy
 from .inputs import KerasTensor, Shape, checked
 from .names import choose_name
@@ -121,16 +122,17 @@ class Layer(ABC):
         """Copies of the weights' values."""
         return [weight.numpy() for weight in self.weights]
 
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+    def set_weights(self, weights: Iterable[ArrayLike]) -> None:
         """Take over the values; UnstrideError where their number or shapes do not fit, and then nothing is changed."""
-        if len(weights) != len(self.weights):
+        given = entries(weights, "weights", "arrays")
+        if len(given) != len(self.weights):
             names = ", ".join(weight.name for weight in self.weights) or "none before it is built"
-            rule = f"{self.name} has {len(self.weights)} weights ({names}), {len(weights)} are given"
+            rule = f"{self.name} has {len(self.weights)} weights ({names}), {len(given)} are given"
             hint = None if self.built else "call the layer or its build(input_shape) first"
-            raise UnstrideError(Reason.ARGUMENT, rule, argument="weights", value=len(weights), hint=hint)
+            raise UnstrideError(Reason.ARGUMENT, rule, argument="weights", value=len(given), hint=hint)
         before = self.get_weights()
         try:
-            for weight, value in zip(self.weights, weights, strict=True):
+            for weight, value in zip(self.weights, given, strict=True):
                 weight.assign(value)
         except UnstrideError:
             for weight, value in zip(self.weights, before, strict=True):

@@ -22,9 +22,10 @@ from ...dialects.keras_rules import KerasLayer, TransposedLayer
 from ...engine.memory import check_bytes
 from ...errors import Reason, UnstrideError
 from ..binding import bind, build
+from ..checks import mapping
 from ..coverage import missing
 from . import activations, constraints, initializers, regularizers
-from .inputs import Input, InputLayer, Shape
+from .inputs import Input, InputLayer, Shape, checked
 from .layer import Layer
 from .serialization import serialize
 from .variables import Variable
@@ -83,13 +84,13 @@ class Convolution(Layer):
 
     def __init__(self, *values: object, **words: Any) -> None:
         given = bind(self.form, values, words)
-        if given.get("lora_rank"):
+        # the layer applies its activation itself: it may be any callable
+        self.spec = spec = build(self.form, {**given, "activation": None})
+        if getattr(spec, "lora_rank", None):
             hint = "merge the low-rank part into the kernel and leave lora_rank out"
             rule = "low-rank adaptation is a way to train"
             raise UnstrideError(Reason.UNSUPPORTED, rule, argument="lora_rank", value=given["lora_rank"], hint=hint)
         super().__init__(given["name"], given["trainable"], given["dtype"])
-        # the layer applies its activation itself: it may be any callable
-        self.spec = spec = build(self.form, {**given, "activation": None})
         self.rank = spec.rank
         self.groups: int = getattr(spec, "groups", 1)
         self._name_sizes(spec)
@@ -114,12 +115,13 @@ class Convolution(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The output's shape; None where the input's is None."""
-        known = self._known(tuple(input_shape))
+        shape = checked(input_shape, "input_shape")
+        known = self._known(shape)
         output = self.spec.output_shape(known)
         tokens = self.spec.data_layout(len(known)).order
         return tuple(
             None if given is None and axis != "C" else size
-            for axis, given, size in zip(tokens, input_shape, output, strict=True)
+            for axis, given, size in zip(tokens, shape, output, strict=True)
         )
 
     def _known(self, shape: Shape) -> tuple[int, ...]:
@@ -212,7 +214,7 @@ class Convolution(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The layer with that config, which may come from Keras."""
-        return cls(**config)
+        return cls(**mapping(config, "config"))
 
 
 class _Transposed(Convolution):

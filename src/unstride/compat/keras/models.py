@@ -10,10 +10,13 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
 
+from ...dialects.arguments import integer
 from ...errors import Reason, UnstrideError
+from ..checks import entries, mapping
 from . import layers as known_layers
-from .inputs import InputLayer, KerasTensor, Shape
+from .inputs import InputLayer, KerasTensor, Shape, checked
 from .layer import Layer
+from .names import choose_name
 from .serialization import described, serialize
 from .summary import print_summary
 from .variables import Variable
@@ -35,7 +38,7 @@ class Sequential(Layer):
         super().__init__(name, trainable)
         self._input: InputLayer | None = None
         self._layers: list[Layer] = []
-        for layer in layers or ():
+        for layer in () if layers is None else entries(layers, "layers", "layers"):
             self.add(layer, rebuild=False)
         self._rebuild()
 
@@ -91,7 +94,9 @@ class Sequential(Layer):
         """The layer of that name, or at that position."""
         if (name is None) == (index is None):
             raise UnstrideError(Reason.ARGUMENT, "give one of name and index", argument="name", value=name)
-        found = [layer for at, layer in enumerate(self._layers) if layer.name == name or at == index]
+        at = None if index is None else integer(index, "index", Reason.ARGUMENT)
+        wanted = None if name is None else choose_name(name, Layer)
+        found = [layer for place, layer in enumerate(self._layers) if layer.name == wanted or place == at]
         if not found:
             rule = f"{self.name} has the layers {', '.join(layer.name for layer in self._layers)}"
             argument, value = ("name", name) if index is None else ("index", index)
@@ -151,9 +156,10 @@ class Sequential(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The top layer's output shape; None where the input's is None."""
+        shape = checked(input_shape, "input_shape")
         for layer in self._layers:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape
+            shape = layer.compute_output_shape(shape)
+        return shape
 
     @property
     def input_shape(self) -> Shape:
@@ -195,22 +201,23 @@ class Sequential(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The model's layers, with the keys and values of Keras's own config."""
-        entries = []
+        written = []
         if self._input is not None:
-            entries.append(described("keras.layers", "InputLayer", self._input.get_config()))
-        entries += [_described(layer) for layer in self._layers]
+            written.append(described("keras.layers", "InputLayer", self._input.get_config()))
+        written += [_described(layer) for layer in self._layers]
         config = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         built = {"build_input_shape": self.input_shape} if self.built else {}
-        return {**config, "layers": entries, **built}
+        return {**config, "layers": written, **built}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The model with that config, which may come from Keras."""
-        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
-        for entry in config.get("layers", ()):
+        given = mapping(config, "config")
+        model = cls(name=given.get("name"), trainable=given.get("trainable", True))
+        for entry in entries(given.get("layers", ()), "config['layers']", "layers' descriptions"):
             model.add(_restored(entry))
-        shape = config.get("build_input_shape")
-        if not model.built and shape:
+        shape = given.get("build_input_shape")
+        if not model.built and shape is not None:
             model.build(shape)
         return model
 
@@ -222,12 +229,12 @@ def _described(layer: Layer) -> dict[str, Any]:
     return described(module, type(layer).__name__, layer.get_config()) | built
 
 
-def _restored(entry: Mapping[str, Any]) -> Any:
-    name = entry.get("class_name")
-    if name == "Sequential":
-        return Sequential.from_config(entry["config"])
-    kind = getattr(known_layers, str(name), None) if name in known_layers.__all__ else None
-    if kind is None:
-        rule = f"is no layer here; there are {', '.join(known_layers.__all__)}"
+def _restored(entry: object) -> Any:
+    given = mapping(entry, "config['layers'] entry")
+    name = given.get("class_name")
+    known = [each for each in known_layers.__all__ if each not in {"Input", "Layer"}]
+    if not isinstance(name, str) or name not in {*known, "Sequential"}:
+        rule = f"is no layer here; there are {', '.join(known)}"
         raise UnstrideError(Reason.UNSUPPORTED, rule, argument="class_name", value=name)
-    return kind(**entry["config"])
+    kind = Sequential if name == "Sequential" else getattr(known_layers, name)
+    return kind.from_config(mapping(given.get("config"), "config"))

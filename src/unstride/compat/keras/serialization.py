@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from ...errors import Reason, UnstrideError
+from ..checks import mapping
 from .names import snake_case
 
 
@@ -26,10 +27,11 @@ class Configured:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The object with that config."""
+        given = mapping(config, "config")
         try:
-            return cls(**config)
+            return cls(**given)
         except TypeError as error:
-            raise UnstrideError(Reason.ARGUMENT, str(error), argument="config", value=dict(config)) from None
+            raise UnstrideError(Reason.ARGUMENT, str(error), argument="config", value=given) from None
 
 
 def serialize(value: object) -> Any:

@@ -12,6 +12,9 @@ import numpy as np
 from rich.console import Console, JustifyMethod
 from rich.table import Column, Table
 
+from ...dialects.arguments import integer
+from ...errors import Reason, UnstrideError
+from ..checks import switch
 from .layer import Layer
 from .variables import Variable
 
@@ -34,6 +37,11 @@ def print_summary(
     show_trainable: bool = False,
 ) -> None:
     """Print the summary, or hand its text to ``print_fn``."""
+    if line_length is not None:
+        integer(line_length, "line_length", Reason.ARGUMENT, least=1)
+    switch(show_trainable, "show_trainable")
+    if print_fn is not None and not callable(print_fn):
+        raise UnstrideError(Reason.ARGUMENT, "must take a text", argument="print_fn", value=print_fn)
     console = Console(highlight=False, no_color=print_fn is not None, width=None if print_fn is None else 1000)
     with console.capture() as captured:
         console.print(f'Model: "{model.name}"', markup=False, style="bold")

@@ -1,4 +1,4 @@
-"""``tf.compat``: version 1's session only."""
+"""``tf.compat``: version 1's session and ``nn`` only."""
 
 from . import v1
 

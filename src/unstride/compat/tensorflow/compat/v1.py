@@ -1,9 +1,16 @@
-"""``tf.compat.v1``: a session that hands back what is already computed, for code written in graph style."""
+"""``tf.compat.v1``: a session that hands back what is already computed, for code written in graph style, and ``nn``.
+
+``nn`` is ``tf.nn`` itself, with version 2's names and order of arguments.
+"""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Self, TypeVar
+
+from .. import nn
+
+__all__ = ["Session", "global_variables_initializer", "nn"]
 
 T = TypeVar("T")
 
