@@ -12,6 +12,8 @@ from unstride.compat import jax, keras
 from unstride.compat import tensorflow as tf
 from unstride.compat.keras import initializers, layers
 
+EMPTY: dict[str, int] = {}
+NOTHING: list[int] = []
 ARRAY, WHOLE = np.ones(2), np.array([1, 2])
 X, W = np.ones((1, 4, 4, 2), np.float32), np.ones((2, 2, 2, 2), np.float32)
 
@@ -53,7 +55,7 @@ SWITCH = "must be True or False"
 A = Reason.ARGUMENT
 CASES: list[tuple[Any, Any, Reason, str, str]] = [
     # call, its wrong argument, the reason, the argument's name, how the rule begins
-    *((lambda v: built().set_weights(v), v, A, "weights", LIST) for v in (None, 5, "a", {}, np.array(1))),
+    *((lambda v: built().set_weights(v), v, A, "weights", LIST) for v in (None, 5, "a", EMPTY, np.array(1))),
     *((lambda v: built().compute_output_shape(v), v, Reason.SIZE, "input_shape", SHAPE) for v in (None, 5, "abcd")),
     *((lambda v: model().compute_output_shape(v), v, Reason.SIZE, "input_shape", SHAPE) for v in (None, 5)),
     *((layers.Conv2D.from_config, v, A, "config", MAPPING) for v in (None, 5, "a", [1], ARRAY, {1: 2})),
@@ -61,7 +63,10 @@ CASES: list[tuple[Any, Any, Reason, str, str]] = [
     *((layers.InputLayer.from_config, v, A, "config", MAPPING) for v in (None, 5)),
     (layers.InputLayer.from_config, {"filters": 2}, A, "config", "InputLayer"),
     *((keras.Sequential.from_config, v, A, "config", MAPPING) for v in (None, 5, "a", [1], ARRAY, {1: 2})),
-    *((lambda v: keras.Sequential.from_config({"layers": v}), v, A, "config['layers']", LIST) for v in (None, 5, {})),
+    *(
+        (lambda v: keras.Sequential.from_config({"layers": v}), v, A, "config['layers']", LIST)
+        for v in (None, 5, EMPTY)
+    ),
     *(
         (lambda v: keras.Sequential.from_config(described(v)), v, A, "config['layers'] entry", MAPPING)
         for v in (None, 5, "a", ARRAY)
@@ -139,7 +144,7 @@ CASES: list[tuple[Any, Any, Reason, str, str]] = [
     *(
         (lambda v, call=call: call(preferred_element_type=v), v, Reason.DTYPE, "preferred_element_type", ELEMENTS)
         for call in (lax, dilated)
-        for v in (5, "abc", [], ARRAY, "O", "M8[s]")
+        for v in (5, "abc", NOTHING, ARRAY, "O", "M8[s]")
     ),
     *((lambda v: lax(transpose_kernel=v), v, A, "transpose_kernel", PLAIN) for v in (ARRAY, WHOLE)),
 ]
@@ -168,7 +173,7 @@ def test_weights_may_come_from_a_generator() -> None:
 
 
 def test_an_array_without_axes_is_a_plain_value() -> None:
-    assert layer(use_bias=np.array(1 > 2)).use_bias is False
+    assert layer(use_bias=np.zeros((), bool)).use_bias is False
     assert layer(strides=np.array(2)).strides == (2, 2)
 
 

@@ -122,8 +122,8 @@ class Solutions:
 
     @cached_property
     def nearest(self) -> tuple[int, ...]:
-        """Where nothing is found: the nearest large sizes below and above that some line reaches, on every axis."""
-        if next(iter(self), None) is not None:
+        """Where nothing is found: the nearest large sizes that some line reaches; none where the axes differ."""
+        if len(set(zip(self.small, self.large, strict=True))) > 1 or next(iter(self), None) is not None:
             return ()
         return tuple(_nearest(self))
 
@@ -150,7 +150,7 @@ class Solutions:
         given, wanted = (self.small, self.large) if self.transposed else (self.large, self.small)
         said = f"{_times(given)} → {_times(wanted)}: no line within the bounds"
         if not self.nearest:
-            return f"{said}, nor for any size near it; widen the bounds"
+            return f"{said}; widen the bounds"
         return f"{said}; the nearest large sizes that can be reached: {' and '.join(map(str, self.nearest))}"
 
     def as_json(self) -> dict[str, Any]:
@@ -345,8 +345,10 @@ def _biases(dialect: str, rank: int, *, transposed: bool) -> tuple[bool, ...]:
 
 
 def _nearest(solutions: Solutions) -> Iterator[int]:
+    bounds = solutions.bounds
+    farthest = min(NEAREST_LIMIT, EFFORT_LIMIT // prod(map(len, (*bounds.kernel, *bounds.dilation))))
     for direction in (-1, 1):
-        moved = (tuple(large + direction * d for large in solutions.large) for d in range(1, NEAREST_LIMIT + 1))
+        moved = (tuple(large + direction * d for large in solutions.large) for d in range(1, farthest + 1))
         sets = (
             (larges, axes)
             for larges in takewhile(lambda larges: min(larges) > 0, moved)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
-from math import gcd, prod
+from math import prod
 
-from ..geometry import Axis
+from ..geometry import Axis, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Strip:
     at: int
     """where in that family the first tap stands"""
     taps: range
-    """the taps, in the order of growing input index; empty where only the bias arrives"""
+    """the taps, in the order of growing input index; empty where no product arrives"""
     first: int
     """the input index at which the first output meets the first tap"""
     along: int
@@ -89,14 +89,24 @@ def families(axis: Axis, transposed: bool) -> tuple[range, ...]:
     """
     if not transposed:
         return (range(axis.kernel),)
-    found = {phase.taps: None for phase in axis.phases() if phase.taps}
-    return tuple(_descending(taps, _period(axis)) for taps in found)
+    return tuple(_descending(phase, axis.period) for phase in axis.tapped_phases())
+
+
+@lru_cache(maxsize=1024)
+def reached(axis: Axis, transposed: bool) -> tuple[Strip, ...]:
+    """Strips that partition the outputs that have products: each output meets all its taps in one strip."""
+    strips = _large_strips(axis) if transposed else _small_strips(axis)
+    return tuple(strip for strip in strips if strip.taps)
 
 
 @lru_cache(maxsize=1024)
 def by_output(axis: Axis, transposed: bool) -> tuple[Strip, ...]:
-    """Strips whose outputs partition the output side: each output meets all its taps in one strip."""
-    return tuple(_large_strips(axis) if transposed else _small_strips(axis))
+    """The ``reached`` strips, and those of the outputs that have no product: they partition the output side."""
+    if not transposed:
+        return tuple(_small_strips(axis))
+    bare = (phase for phase in axis.phases() if not phase.taps)
+    untapped = (Strip(_larges(axis, phase, 0, phase.count), 0, 0, range(0), 0, 1, 1) for phase in bare)
+    return (*_large_strips(axis), *untapped)
 
 
 @lru_cache(maxsize=1024)
@@ -111,16 +121,14 @@ def boxes(axes: tuple[Axis, ...], transposed: bool, cut: Cut = by_output) -> Ite
 
 
 def _large_strips(axis: Axis) -> Iterator[Strip]:
-    known = {taps: number for number, taps in enumerate(families(axis, transposed=True))}
-    step = _period(axis)
-    across = step * axis.dilation // axis.stride
-    for segment in axis.segments():
-        output = range(segment.first, segment.first + segment.count * axis.stride, axis.stride)
-        if not segment.taps:
-            yield Strip(output, 0, 0, range(0), 0, 1, across)
-            continue
-        family, taps = _descending(segment.phase.taps, step), _descending(segment.taps, step)
-        yield Strip(output, known[family], family.index(taps[0]), taps, segment.smalls[-1], 1, across)
+    across = axis.period * axis.dilation // axis.stride
+    for number, phase in enumerate(axis.tapped_phases()):
+        family = _descending(phase, axis.period)
+        # a phase is a convolution without stride over its own taps
+        alone = Axis(phase.count, axis.small, len(family), 1, across, phase.offsets[-1] - phase.start)
+        for strip in _small_strips(alone):
+            begin, taps = strip.output.start, family[strip.at : strip.at + len(strip.taps)]
+            yield Strip(_larges(axis, phase, begin, strip.output.stop), number, strip.at, taps, strip.first, 1, across)
 
 
 def _small_strips(axis: Axis) -> Iterator[Strip]:
@@ -148,10 +156,10 @@ def _tap_strips(axis: Axis, transposed: bool) -> Iterator[Strip]:
             yield Strip(output, number, at, range(tap, tap + 1), inputs.start, inputs.step, 1)
 
 
-def _period(axis: Axis) -> int:
-    """The distance between two taps of one phase: the least n > 0 with dilation·n divisible by the stride."""
-    return axis.stride // gcd(axis.stride, axis.dilation)
+def _larges(axis: Axis, phase: Phase, begin: int, end: int) -> range:
+    """The large indices of a phase, from its ``begin``-th up to its ``end``-th."""
+    return range(phase.first + begin * axis.stride, phase.first + end * axis.stride, axis.stride)
 
 
-def _descending(taps: tuple[int, ...], period: int) -> range:
-    return range(taps[-1], taps[0] - 1, -period)
+def _descending(phase: Phase, period: int) -> range:
+    return range(phase.taps[-1], phase.taps[0] - 1, -period)

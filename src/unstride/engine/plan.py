@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..geometry import Layer
-from .boxes import Box, Cut, Strip, boxes, by_output, by_tap
+from .boxes import Box, Cut, Strip, boxes, by_tap, reached
 
 TILE = 2**20
 """elements of input gathered for one matrix product; a tile and its product stay near the cache"""
@@ -22,8 +22,46 @@ _CALL = 10_000
 """what one matrix product costs before it starts, in elements moved"""
 _MOVES = 3
 """times an element is moved when a product is added to the output: written, read, written"""
+_KERNEL = 2**16
+"""taps on an axis beyond which the two cuts are no longer compared: that would take longer than it saves"""
 
-_CUTS: dict[str, Cut] = {"outputs": by_output, "taps": by_tap}
+_CUTS: dict[str, Cut] = {"outputs": reached, "taps": by_tap}
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The bytes that a layer takes; counted from its sizes alone, at once however large they are."""
+
+    layer: Layer
+    batch: int
+    dtype: str
+    """element type of the sums"""
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of the data and the weights, in the type of the sums."""
+        data = self.batch * self.layer.in_channels * prod(self.layer.input_size)
+        return self._itemsize * (data + _pairs(self.layer) * prod(self.layer.kernel))
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of the output, in the type of the sums."""
+        return self._itemsize * self.batch * self.layer.out_channels * prod(self.layer.output_size)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Bytes held besides: the data channels-last, the weights packed, and one tile with its product."""
+        depth = max(DEPTH * self.layer.groups, self.layer.in_channels, self.layer.out_channels)
+        return self.input_bytes + self._itemsize * 3 * max(TILE, depth)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to allocate: output and workspace."""
+        return self.output_bytes + self.workspace_bytes
+
+    @property
+    def _itemsize(self) -> int:
+        return np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +104,29 @@ class Plan:
         return self.batch * _pairs(self.layer) * prod(axis.products for axis in self.layer.axes)
 
     @property
+    def footprint(self) -> Footprint:
+        """The bytes that the plan takes."""
+        return Footprint(self.layer, self.batch, self.dtype)
+
+    @property
     def input_bytes(self) -> int:
         """Bytes of the data and the weights, in the type of the sums."""
-        return self._itemsize * (self._data + _pairs(self.layer) * prod(self.layer.kernel))
+        return self.footprint.input_bytes
 
     @property
     def output_bytes(self) -> int:
         """Bytes of the output, in the type of the sums."""
-        return self._itemsize * self.batch * self.layer.out_channels * prod(self.layer.output_size)
+        return self.footprint.output_bytes
 
     @property
     def workspace_bytes(self) -> int:
-        """Bytes held besides: the data channels-last, the weights packed, and one tile with its product."""
-        depth = max(DEPTH * self.layer.groups, self.layer.in_channels, self.layer.out_channels)
-        return self.input_bytes + self._itemsize * 3 * max(TILE, depth)
+        """Bytes held besides, as in ``Footprint``."""
+        return self.footprint.workspace_bytes
 
     @property
     def bytes(self) -> int:
         """Bytes to allocate: output and workspace."""
-        return self.output_bytes + self.workspace_bytes
-
-    @property
-    def _itemsize(self) -> int:
-        return np.dtype(self.dtype).itemsize
-
-    @property
-    def _data(self) -> int:
-        return self.batch * self.layer.in_channels * prod(self.layer.input_size)
+        return self.footprint.bytes
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -112,11 +146,13 @@ def _choose_cut(layer: Layer, batch: int) -> str:
     """
     if layer.in_channels == layer.groups:
         return "taps"  # one input channel a group: a product of vectors, with nothing to sum over
-    strips = [by_output(axis, layer.transposed) for axis in layer.axes]
+    if max(layer.kernel) > _KERNEL:
+        return "taps"
+    strips = [reached(axis, layer.transposed) for axis in layer.axes]
     outputs = prod(sum(len(strip.taps) for strip in axis) for axis in strips) * _pairs(layer)
     outputs += prod(len(axis) for axis in strips) * _CALL
-    reached = prod(axis.products for axis in layer.axes) * batch * layer.out_channels
-    taps = _MOVES * reached + prod(layer.kernel) * _CALL
+    added = prod(axis.products for axis in layer.axes) * batch * layer.out_channels
+    taps = _MOVES * added + prod(layer.kernel) * _CALL
     return "outputs" if outputs <= taps else "taps"
 
 

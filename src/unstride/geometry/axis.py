@@ -156,11 +156,27 @@ class Axis:
         for remainder, first in sorted(((first + self.before) % self.stride, first) for first in firsts):
             yield self._phase(remainder, first, -(-(self.large - first) // self.stride))
 
+    def tapped_phases(self) -> Iterator[Phase]:
+        """The phases that have taps, at most one for each tap however long the stride; in order of the remainder.
+
+        >>> [phase.first for phase in Axis(small=2, large=4 * 10**9, kernel=3, stride=10**9).tapped_phases()]
+        [0, 1, 2]
+        """
+        for remainder in sorted(self.dilation * tap % self.stride for tap in range(min(self.period, self.kernel))):
+            first = (remainder - self.before) % self.stride
+            if first < self.large:
+                yield self._phase(remainder, first, -(-(self.large - first) // self.stride))
+
+    @property
+    def period(self) -> int:
+        """The distance between two taps of one phase: the least n > 0 with dilation·n divisible by the stride."""
+        return self.stride // gcd(self.stride, self.dilation)
+
     def _phase(self, remainder: int, first: int, count: int) -> Phase:
         # dilation·tap ≡ remainder (mod stride) is solved by every (stride/gcd)-th tap, or by none
-        period = self.stride // gcd(self.stride, self.dilation)
-        candidates = range(min(period, self.kernel))
-        root = next((tap for tap in candidates if (self.dilation * tap - remainder) % self.stride == 0), self.kernel)
+        period, divisor = self.period, gcd(self.stride, self.dilation)
+        solved = remainder // divisor * pow(self.dilation // divisor, -1, period) % period
+        root = self.kernel if remainder % divisor else solved
         taps = tuple(range(root, self.kernel, period))
         offsets = tuple((self.dilation * tap - remainder) // self.stride for tap in taps)
         return Phase(remainder, first, count, (first + self.before - remainder) // self.stride, taps, offsets)
