@@ -1,19 +1,34 @@
-"""Hypothesis profiles: a quick one by default, ``UNSTRIDE_DEEP=1`` for many more examples."""
+"""Hypothesis profiles: a quick one by default, many more examples where ``-m deep`` is asked for; golden files."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from .golden_files import golden, pytest_addoption
 
 __all__ = ["golden", "pytest_addoption"]
 
-settings.register_profile(
-    "unstride",
-    max_examples=1000 if os.environ.get("UNSTRIDE_DEEP") == "1" else 60,
-    deadline=None,
-    derandomize=bool(os.environ.get("CI")),
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("unstride")
+LAWS = Path(__file__).parent / "laws"
+
+for name, examples in (("quick", 60), ("deep", 400)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("deep" if config.getoption("markexpr") == "deep" else "quick")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The laws are what ``-m deep`` runs."""
+    for item in items:
+        if LAWS in item.path.parents:
+            item.add_marker(pytest.mark.deep)

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 echo "== lint";       ruff check .
 echo "== format";     ruff format --check .
 echo "== types";      mypy
-echo "== deep laws";  UNSTRIDE_DEEP=1 pytest -n auto -q -m "not parity" tests/laws
+echo "== deep laws";  pytest -n auto -q -m deep

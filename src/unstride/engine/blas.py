@@ -74,8 +74,9 @@ def input_view(box: Box, data: Array) -> Array:
     """The inputs a box meets, as ``(batch, *outputs, *taps, groups, channels)``; shares the data's memory."""
     strips, spatial = box.strips, data.strides[1:-2]
     corner = data[:, *(slice(strip.first, None) for strip in strips)]
-    along = (strip.along * stride for strip, stride in zip(strips, spatial, strict=True))
-    across = (strip.across * stride for strip, stride in zip(strips, spatial, strict=True))
+    # a single output or tap takes no step, and its step may be too long for an array
+    along = (strip.along * stride * (len(strip.output) > 1) for strip, stride in zip(strips, spatial, strict=True))
+    across = (strip.across * stride * (len(strip.taps) > 1) for strip, stride in zip(strips, spatial, strict=True))
     shape = (len(data), *box.counts, *box.taps, *data.shape[-2:])
     return as_strided(corner, shape, (data.strides[0], *along, *across, *data.strides[-2:]), writeable=False)
 

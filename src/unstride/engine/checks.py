@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import Reason, UnstrideError
 from ..geometry import Layer
 from .memory import check_bytes
-from .plan import Plan
+from .plan import Footprint
 
 Array = NDArray[Any]
 
@@ -60,6 +60,7 @@ def check_batch(x: Array, grad_output: Array) -> None:
         raise UnstrideError(Reason.SIZE, rule, argument="grad_output.shape", value=grad_output.shape)
 
 
-def check_memory(plan: Plan) -> None:
-    """Raise UnstrideError where the output and the workspace do not fit in memory; nothing is allocated."""
-    check_bytes(plan.bytes, f"an output of size {plan.layer.output_size} in {plan.dtype}, with its workspace,")
+def check_memory(taken: Footprint, held: int = 0) -> None:
+    """Raise UnstrideError where the output, the workspace and ``held`` bytes more do not fit; allocates nothing."""
+    what = f"an output of size {taken.layer.output_size} in {taken.dtype}, with its workspace,"
+    check_bytes(taken.bytes + held, what)

@@ -5,15 +5,17 @@
 * integers: the result is a 64-bit integer (unsigned where every operand is) and exact. Where the largest
   possible sum fits a float's significand the sums are taken in that float, which is just as exact and runs
   through BLAS; where it could exceed 64 bits they are taken in Python's integers;
-* objects: any Python numbers, such as ``int`` of any size or ``Fraction``.
+* objects: Python's ``int`` of any size, ``Fraction``, ``float`` and ``complex``, and what else is registered as
+  ``numbers.Complex``: these can be multiplied and added together. ``Decimal`` is not, as it knows no ``float``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from numbers import Number
+from numbers import Complex
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,7 @@ class Operand:
     def of(cls, array: Array, argument: str) -> Operand:
         """The operand's type and magnitude. Raises UnstrideError for elements that are not numbers."""
         check_kind(array, argument)
+        array = distinct(array)
         if not all(_is_number(value) for value in _objects(array)):
             raise _not_numbers(array, argument)
         dtype = array.dtype.newbyteorder("=")
@@ -80,6 +83,22 @@ class Arithmetic:
         exact = (*_EXACT, (np.iinfo(result).max, result))
         return cls(result, next((dtype for limit, dtype in exact if bound <= limit), np.dtype(object)))
 
+    @contextmanager
+    def adding(self) -> Iterator[None]:
+        """Around the sums: UnstrideError for Python numbers that do not go together, as ``10**400`` and a float."""
+        try:
+            yield
+        except (TypeError, ArithmeticError) as error:
+            if self.compute.kind != "O":
+                raise
+            raise UnstrideError(
+                Reason.DTYPE,
+                f"these Python numbers cannot be multiplied and added together: {error}",
+                argument="dtype",
+                value="object",
+                hint="pass integers and fractions only, or floating-point arrays only",
+            ) from error
+
     def finish(self, sums: Array) -> Array:
         """The sums in the result's type. Raises UnstrideError where an integer does not fit."""
         try:
@@ -92,6 +111,11 @@ class Arithmetic:
                 argument="x",
                 hint="pass arrays of Python integers (dtype=object), which have no limit",
             ) from None
+
+
+def distinct(array: Array) -> Array:
+    """The elements that the array really has: one along each axis that a broadcast repeats."""
+    return array[tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)]
 
 
 def check_kind(array: Array, argument: str) -> None:
@@ -115,4 +139,4 @@ def _objects(array: Array) -> Iterable[object]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Number) and not isinstance(value, bool)
+    return isinstance(value, Complex) and not isinstance(value, bool)

@@ -19,8 +19,8 @@ from ..errors import Reason, UnstrideError
 from ..geometry import Layer
 from . import adjoint, blas, checks, reference
 from .boxes import families
-from .dtypes import Arithmetic, Operand, check_kind
-from .plan import Plan, plan
+from .dtypes import Arithmetic, Operand, check_kind, distinct
+from .plan import Footprint, Plan, plan
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
@@ -96,8 +96,9 @@ def run(
     data = _data(layer, x)
     numbers = _arithmetic(layer, Operand.of(data, "x"), Operand.of(factors, "weights"), addend)
     row = choose(layer, numbers.compute, engine)
-    made = _affordable(layer, data, numbers.compute, row)
-    return numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), addend))
+    made = _affordable(layer, data, numbers, row)
+    with numbers.adding():
+        return numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), addend))
 
 
 def input_gradient(layer: Layer, grad_output: ArrayLike, weights: ArrayLike, *, engine: str | None = None) -> Array:
@@ -116,8 +117,9 @@ def weight_gradient(layer: Layer, x: ArrayLike, grad_output: ArrayLike, *, engin
     terms = len(data) * prod(axis.small for axis in layer.axes)
     numbers = Arithmetic.of((Operand.of(data, "x"), Operand.of(grad, "grad_output")), None, terms)
     row = choose(layer, numbers.compute, engine)
-    made = _affordable(layer, data, numbers.compute, row)
-    return numbers.finish(row.weight_gradient(made, data, grad))
+    made = _affordable(layer, data, numbers, row)
+    with numbers.adding():
+        return numbers.finish(row.weight_gradient(made, data, grad))
 
 
 def bias_gradient(layer: Layer, grad_output: ArrayLike) -> Array:
@@ -126,7 +128,8 @@ def bias_gradient(layer: Layer, grad_output: ArrayLike) -> Array:
     checks.check_grad_output(layer, grad)
     terms = len(grad) * prod(layer.output_size)
     numbers = Arithmetic.of((Operand.of(grad, "grad_output"),), None, terms)
-    return numbers.finish(adjoint.bias_gradient(grad, numbers.compute))
+    with numbers.adding():
+        return numbers.finish(adjoint.bias_gradient(grad, numbers.compute))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,9 +151,10 @@ class Prepared:
         numbers = _arithmetic(self.layer, Operand.of(data, "x"), self.operand, self.bias)
         ready = numbers.compute == self.compute
         row = self.row if ready else choose(self.layer, numbers.compute)
-        made = _affordable(self.layer, data, numbers.compute, row)
+        made = _affordable(self.layer, data, numbers, row)
         packed = self.packed if ready else row.pack(self.layer, self.weights, numbers.compute)
-        return numbers.finish(row.run(made, data, packed, self.bias))
+        with numbers.adding():
+            return numbers.finish(row.run(made, data, packed, self.bias))
 
 
 def prepare(
@@ -166,17 +170,28 @@ def prepare(
     An input whose sums need another element type gets the same answer, but its weights are packed anew.
     """
     factors, addend = _factors(layer, weights, bias)
+    check_kind(factors, "weights")
+    held = sum(distinct(array).nbytes for array in (factors, addend) if array is not None)
+    check(layer, dtype=dtype or factors.dtype, held=held)
     factors, addend = _frozen(factors), None if addend is None else _frozen(addend)
     operand = Operand.of(factors, "weights")
     compute = _arithmetic(layer, Operand.expected(dtype or factors.dtype), operand, addend).compute
+    check(layer, dtype=compute, held=held)
     row = choose(layer, compute, engine)
     return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend)
 
 
+def check(layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", held: int = 0) -> None:
+    """UnstrideError where the layer's arrays, with ``held`` bytes more, do not fit in memory.
+
+    Counts in integers and touches no array: for callers about to copy or rearrange one.
+    """
+    checks.check_memory(Footprint(layer, batch, np.dtype(dtype).name), held)
+
+
 def _frozen(array: Array) -> Array:
-    owned = array.copy(order="K")
-    owned.flags.writeable = False
-    return owned
+    """A read-only copy, broadcast where the array is."""
+    return np.broadcast_to(distinct(array).copy(order="K"), array.shape)
 
 
 def _factors(layer: Layer, weights: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array | None]:
@@ -192,14 +207,16 @@ def _data(layer: Layer, x: ArrayLike) -> Array:
     data = np.asarray(x)
     checks.check_input(layer, data)
     check_kind(data, "x")
-    checks.check_memory(plan(layer, batch=len(data), dtype=data.dtype))
+    check(layer, batch=len(data), dtype=data.dtype)
     return data
 
 
-def _affordable(layer: Layer, data: Array, dtype: DType, row: Engine) -> Plan:
-    made = plan(layer, batch=len(data), dtype=dtype, engine=row.name)
-    checks.check_memory(made)
-    return made
+def _affordable(layer: Layer, data: Array, numbers: Arithmetic, row: Engine) -> Plan:
+    """The plan, once its arrays are known to fit: also the sums rounded to a result of another type."""
+    outputs = len(data) * layer.out_channels * prod(layer.output_size)
+    rounded = outputs * numbers.result.itemsize * (numbers.result != numbers.compute)
+    check(layer, batch=len(data), dtype=numbers.compute, held=rounded)
+    return plan(layer, batch=len(data), dtype=numbers.compute, engine=row.name)
 
 
 def _arithmetic(layer: Layer, x: Operand, weights: Operand, bias: Array | None) -> Arithmetic:

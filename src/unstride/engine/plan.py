@@ -149,8 +149,9 @@ def _choose_cut(layer: Layer, batch: int) -> str:
     if max(layer.kernel) > _KERNEL:
         return "taps"
     strips = [reached(axis, layer.transposed) for axis in layer.axes]
-    outputs = prod(sum(len(strip.taps) for strip in axis) for axis in strips) * _pairs(layer)
-    outputs += prod(len(axis) for axis in strips) * _CALL
+    gathered = prod(sum(len(strip.taps) for strip in axis) for axis in strips)
+    calls = prod(len(axis) for axis in strips) + gathered * layer.in_channels // layer.groups // DEPTH
+    outputs = gathered * _pairs(layer) + calls * _CALL
     added = prod(axis.products for axis in layer.axes) * batch * layer.out_channels
     taps = _MOVES * added + prod(layer.kernel) * _CALL
     return "outputs" if outputs <= taps else "taps"
