@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ast
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, fields
 from functools import partial
@@ -123,8 +124,9 @@ class _Convolution(Spec):
         taps = map(Taps, kernel, self._per_axis("stride", rank, 1), self._per_axis("dilation", rank, 1))
         return tuple(map(self._window, taps, size, self._per_axis("pad", rank, 0)))
 
+    @abstractmethod
     def _window(self, taps: Taps, size: int, margin: int) -> Window:
-        raise NotImplementedError
+        """The rule on one axis."""
 
     def check_output(self, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
         for name, sizes in (("input_shape", input_shape), ("output_shape", shape)):

@@ -10,6 +10,7 @@ Source: equinox/nn/_conv.py (equinox 0.13).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -44,7 +45,7 @@ class _Equinox(Spec):
     @property
     def rank(self) -> int:
         """Number of spatial axes: part of the call's name, or its first argument."""
-        raise NotImplementedError
+        raise NotImplementedError  # not abstract: ``ranked`` gives it to forms that are made from abstract families
 
     def check(self) -> None:
         for name, reason in (("kernel_size", Reason.KERNEL), ("stride", Reason.STRIDE), ("dilation", Reason.DILATION)):
@@ -61,8 +62,9 @@ class _Equinox(Spec):
         if one_of(mode, _MODES, "padding_mode", Reason.PADDING) != "ZEROS":
             self._refuse_mode(mode)
 
+    @abstractmethod
     def _refuse_mode(self, mode: str) -> None:
-        raise NotImplementedError
+        """Raise UnstrideError for a padding other than zeros."""
 
     def _taps(self) -> tuple[Taps, ...]:
         strides = per_axis(self.stride, self.rank, "stride", Reason.STRIDE)

@@ -12,6 +12,7 @@ Source: jax/_src/lax/convolution.py (jax 0.10).
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -82,8 +83,9 @@ class _Lax(Spec):
             raise UnstrideError(Reason.RANK, rule, argument="dimension_numbers", value=numbers)
         return orders
 
+    @abstractmethod
     def _default_orders(self, rank: int) -> tuple[str, str, str]:
-        raise NotImplementedError
+        """The axis orders where none are named."""
 
     def read_filters(self, rank: int, channels: int, kernel_shape: tuple[int, ...] | None) -> Filters:
         return self.array_filters(rank, channels, kernel_shape)
