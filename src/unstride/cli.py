@@ -206,7 +206,10 @@ def solve(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List every way to get a wanted size, in every framework, checkerboard-free first."""
+    """List every way to get the size you want.
+
+    In every framework, checkerboard-free first.
+    """
     from .answers import solve as solved
 
     found = solved(
@@ -234,7 +237,10 @@ def solve(
 @asking
 @click.option("--to", required=True, shell_complete=complete_dialect, help="The framework to write it in.")
 def port(asked: Asked, to: str) -> None:
-    """Write the layer in another framework, exactly, or say why not and what equals it."""
+    """Write the layer in another framework, exactly.
+
+    Where one call cannot say it: why not, and what equals it.
+    """
     from .porting import port as ported
 
     found = ported(asked.spec, to=to, input_shape=asked.input_shape, kernel_shape=asked.kernel_shape)
@@ -278,7 +284,7 @@ def run(spec: Spec, x: str, kernel: str, bias: str | None, output: str | None, a
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 def demo(as_json: bool) -> None:
-    """Tell one learner's story: why Keras does not print the lecture's numbers."""
+    """Tell why Keras does not print the lecture's numbers."""
     from .demo import story
 
     told = story()
@@ -321,7 +327,10 @@ def dialects(as_json: bool) -> None:
 @commands.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script: eval "$(unstride completion bash)"."""
+    """Print the script for tab completion.
+
+    Load it with: eval "$(unstride completion bash)".
+    """
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
