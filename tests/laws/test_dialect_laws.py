@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import assume, given
 from numpy.typing import NDArray
 
 from unstride.computation import run_canonical
@@ -16,7 +13,7 @@ from unstride.dialects.code import parse
 from unstride.dialects.refusal import Refusal, ways
 from unstride.dialects.spec import Spec
 from unstride.engine import reference
-from unstride.geometry import Layer, canonical
+from unstride.geometry import Axis, Layer, canonical
 from unstride.testing.strategies import layers
 
 Array = NDArray[np.int64]
@@ -75,12 +72,18 @@ def test_the_registry_lists_exactly_the_forms(dialect: registry.Dialect) -> None
     assert all(form.dialect == dialect.name for form in dialect.module().FORMS)
 
 
-@given(data=st.data())
-def test_linearity(data: Any) -> None:  # Hypothesis's own DataObject has no public type
-    layer = data.draw(layers())
-    x, weights, _ = arrays(layer)
-    other = integers(x.shape, 7)
-    plain = reference.run(layer, x, weights)
-    np.testing.assert_array_equal(
-        reference.run(layer, 3 * x - 2 * other, weights), 3 * plain - 2 * reference.run(layer, other, weights)
-    )
+def plainest(layer: Layer) -> Layer:
+    """One group of the layer without crop, pad, dilation or bias: what its composition is made of."""
+    axes = tuple(Axis(axis.small, axis.full, axis.span, axis.stride) for axis in layer.axes)
+    return Layer(axes, layer.small_channels // layer.groups, layer.large_channels // layer.groups, 1, layer.transposed)
+
+
+@EVERY
+@given(layer=layers())
+def test_what_cannot_be_said_is_composed_wherever_the_plain_layer_can_be_said(
+    dialect: registry.Dialect, layer: Layer
+) -> None:
+    assume(min(*layer.input_size, *layer.output_size, layer.small_channels, layer.large_channels) > 0)
+    written = dialect.module().write(layer)
+    if isinstance(written, Refusal) and isinstance(dialect.module().write(plainest(layer)), Spec):
+        assert written.composition is not None, str(written)
