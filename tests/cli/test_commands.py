@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
-import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -197,17 +196,24 @@ def test_no_colour_reaches_a_pipe() -> None:
         assert "\x1b" not in piped.stdout
 
 
+def processor_time(command: list[str]) -> float:
+    """Seconds of processor time of one process, from its start to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - our own commands
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def test_shape_is_quick_from_a_cold_start() -> None:
-    """Processor time of the whole process: what a user waits on an idle machine, whatever else runs on this one."""
-    command = [sys.executable, "-m", "unstride.cli", "shape", SAME, "--input", "1,2,2,1", "--json"]
-    spent = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = subprocess.run(command, capture_output=True, check=True, env={**os.environ})  # noqa: S603
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert json.loads(answer.stdout)["output_shape"] == [1, 4, 4, 1]
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(spent) < 0.150
+    """At most three times what Python takes to start and import the command-line library alone.
+
+    That is about 50 ms on an idle machine of 2026, so three times is 150 ms; a ratio from one interleaved run says
+    the same on a busy or a slower one.
+    """
+    shape = [sys.executable, "-m", "unstride.cli", "shape", SAME, "--input", "1,2,2,1", "--json"]
+    library = [sys.executable, "-c", "import click"]
+    ratios = [processor_time(shape) / processor_time(library) for _ in range(9)]
+    assert median(ratios) < 3
 
 
 def test_shape_imports_only_what_it_needs() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from inspect import Parameter, Signature, signature
 
 from ..errors import Reason, UnstrideError
 from .pasted import Call, NotLiteral, checked, evaluated, find, unparsed
 from .registry import DIALECTS, named
 from .spec import Source, Spec, argument
+
+ALIKE = 0.8
+"""How alike two words must be for one to be suggested for the other."""
 
 NEAR = 0.9
 """How alike two keywords must be for one to count as a misspelling of the other (``stride`` for ``strides``)."""
@@ -41,6 +43,13 @@ def parse(code: str, dialect: str | None = None, *, names: Mapping[str, object] 
     if complaint is not None:
         raise complaint
     raise call.error(Reason.UNKNOWN_CALL, f"no dialect knows {call.name}", call.node.func, hint=_suggest(call.name))
+
+
+def _near(word: str, known: Iterable[str], cutoff: float) -> list[str]:
+    """The known word that is spelled most alike, if any is alike enough."""
+    from difflib import get_close_matches  # only where something is misspelt
+
+    return get_close_matches(word, known, n=1, cutoff=cutoff)
 
 
 def _python(code: str) -> str:
@@ -94,7 +103,7 @@ def _suggest(dotted: str) -> str:
         for form in forms
     }
     folded = {full.rpartition(".")[2].lower().replace("_", "") for full in spelled}
-    near = get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.8)
+    near = _near(name.lower().replace("_", ""), folded, ALIKE)
     alike = [full for full in spelled if full.rpartition(".")[2].lower().replace("_", "") in near]
     if not alike:
         return "unstride dialects lists every call it knows"
@@ -143,7 +152,7 @@ class _Binding:
             raise self._wrong("unpacked keywords cannot be read; write them out", keyword.value)
         name = self.form.synonyms.get(name, name)
         if name not in shape.parameters:
-            near = get_close_matches(name, shape.parameters, n=1, cutoff=0.8)
+            near = _near(name, shape.parameters, ALIKE)
             hint = f"did you mean {near[0]}?" if near else f"its arguments are {self._listed(shape)}"
             raise self._wrong(f"{self.form.call} has no argument {name!r}", keyword, hint)
         if name in nodes:
@@ -164,7 +173,7 @@ class _Binding:
         shape = signature(self.form)
         given = [keyword.arg or "" for keyword in self.call.node.keywords]
         unknown = [name for name in given if self.form.synonyms.get(name, name) not in shape.parameters]
-        return bool(unknown) and all(get_close_matches(name, shape.parameters, cutoff=NEAR) for name in unknown)
+        return bool(unknown) and all(_near(name, shape.parameters, NEAR) for name in unknown)
 
     def _listed(self, shape: Signature) -> str:
         return ", ".join(name for name in shape.parameters if name not in self.form.refused)
