@@ -20,6 +20,7 @@ from ..geometry import Layer
 from . import adjoint, blas, checks, reference
 from .boxes import families
 from .dtypes import Arithmetic, Operand, check_kind, distinct
+from .jit import run as jit
 from .plan import Footprint, Plan, plan
 
 Array = NDArray[Any]
@@ -63,6 +64,7 @@ def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
 
 
 ENGINES: tuple[Engine, ...] = (
+    Engine("jit", jit.available, jit.supports, jit.pack, jit.run, adjoint.weight_gradient),
     Engine("blas", _always, _always, blas.pack, blas.run, adjoint.weight_gradient),
     Engine("reference", _always, _always, _as_given, _define, _define_gradient),
 )

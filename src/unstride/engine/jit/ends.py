@@ -1,0 +1,60 @@
+"""What happens to a sum before it is stored: bias, residual, activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from . import activations
+from .emit import Code
+
+_SHORT = ("relu", "relu6", "leaky_relu")
+"""activations of a few instructions"""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The steps between a sum and its store; none by default."""
+
+    bias: bool = False
+    residual: bool = False
+    activation: str | None = None
+    parameters: tuple[float, ...] = ()
+
+    def finish(self, c: Code, value: ir.Value, bias: ir.Value | None, residual: ir.Value | None) -> ir.Value:
+        """``activation(value + bias + residual)``."""
+        for addend in (bias, residual):
+            if addend is not None:
+                value = c.builder.fadd(value, addend)
+        if self.activation is None:
+            return value
+        if self.activation in _SHORT:
+            return activations.emit(c.builder, self.activation, self.parameters, value)
+        return c.builder.call(self._function(c.module, value.type), [value])
+
+    def _function(self, module: ir.Module, kind: ir.VectorType) -> ir.Function:
+        """The activation as a function of its own: emitted once for each type, however many sums a tile has."""
+        name = f"{self.activation}.{kind.count}"
+        known = module.globals.get(name)
+        if known is not None:
+            return known
+        function = ir.Function(module, ir.FunctionType(kind, [kind]), name)
+        function.linkage = "internal"
+        function.attributes.add("nounwind")
+        builder = ir.IRBuilder(function.append_basic_block())
+        builder.ret(activations.emit(builder, self.activation or "", self.parameters, function.args[0]))
+        return function
+
+    def store(
+        self, c: Code, value: ir.Value, y: ir.Value, residual: ir.Value, bias: ir.Value | None, mask: ir.Value | None
+    ) -> None:
+        """Write the finished value to ``y``; the residual is read from an address, as much as the mask says."""
+        kind, other = value.type, None
+        if self.residual:
+            other = c.load(residual, kind) if mask is None else c.masked_load(residual, mask, kind)
+        done = self.finish(c, value, bias if self.bias else None, other)
+        if mask is None:
+            c.store(done, y)
+        else:
+            c.masked_store(done, y, mask)

@@ -1,0 +1,302 @@
+"""Lanes are output columns: a tile of positions × columns, one input element broadcast against a row of weights.
+
+A *column* is an output channel or, where the stride's phases lie side by side in the output and meet the same
+inputs, a phase's output channel. Each product of a tile reads ``V`` vectors of weights and one input for each
+of ``P`` positions, for ``P·V`` multiply-adds; sums stay in registers from the first tap to the last.
+
+A depthwise layer is the same tile with a vector of inputs, one for each column, instead of a broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from llvmlite import ir
+
+from .emit import FLOATS, INT, Code
+from .ends import End
+from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
+from .target import Target
+from .transpose import emit_pack, emit_unpack
+
+POINTERS = 8
+"""positions whose addresses fit the integer registers beside those of the loop"""
+UNROLL = 4
+"""products of a run between two tests of its length"""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the code of a layer depends on."""
+
+    dtype: str
+    vectors: int
+    """vectors of columns in a block"""
+    end: End
+    channels_first: bool = False
+    """inputs are packed, and outputs unpacked, through a worker's scratch"""
+    lanewise: bool = False
+    """each column has its own input channel"""
+
+    @property
+    def key(self) -> str:
+        """Tells its code from any other's."""
+        return f"product {self}"
+
+    def positions(self, target: Target) -> int:
+        """Positions of a tile: what the registers hold beside the weights and one input."""
+        free = target.registers - 1 - self.vectors * (2 if self.lanewise else 1)
+        return max(1, min(POINTERS, free // self.vectors))
+
+
+def emit(form: Form, target: Target) -> ir.Module:
+    """The module with the layer's ``task``."""
+    module = ir.Module("product")
+    kind = ir.VectorType(FLOATS[form.dtype], target.lanes(_item(form)))
+    tiles = {count: _tile(module, form, kind, count) for count in range(1, form.positions(target) + 1)}
+    enter = _enter(module, form, kind)
+    leave = emit_unpack(module, kind, form) if form.channels_first else None
+    _task(module, form, tiles, enter, leave)
+    return module
+
+
+def _item(form: Form) -> int:
+    return 8 if form.dtype == "float64" else 4
+
+
+def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.Function:
+    """The sums of ``count`` positions: over all runs, then the end."""
+    c = Code(module, f"tile{count}", 10, internal=True)
+    x, weights, positions, runs, run_count, length, y, bias, residual, high = c.arguments
+    row = form.vectors * kind.count * _item(form)
+    starts = [c.add(x, c.load(positions, INT, 16 * p)) for p in range(count)]
+    zeros = [ir.Constant(kind, None)] * (count * form.vectors)
+    with c.loop(run_count, zeros) as outer:
+        run = c.add(runs, c.mul(outer.index, 16))
+        offset, first = c.load(run), c.add(weights, c.load(run, INT, 8))
+        inputs = [c.add(start, offset) for start in starts]
+        if form.lanewise:
+            outer.next = _lanewise(c, form, kind, inputs, first, outer.values, high)
+        else:
+            outer.next = _products(c, kind, form.vectors, inputs, first, row, length, outer.values)
+    sums = outer.values
+    last = form.vectors * kind.count
+
+    def write(masked: bool) -> None:
+        for p in range(count):
+            offset = c.load(positions, INT, 16 * p + 8)
+            for v in range(form.vectors):
+                value = sums[p * form.vectors + v]
+                mask = c.within(0, high, v * kind.count, kind.count) if masked else None
+                at = v * kind.count * _item(form)
+                if form.channels_first:
+                    c.store(value, c.add(y, offset), at)
+                else:
+                    addend = c.load(bias, kind, at)
+                    form.end.store(c, value, c.add(y, offset, at), c.add(residual, offset, at), addend, mask)
+
+    if form.channels_first:
+        write(masked=False)
+    else:
+        c.either(c.less(high, last), lambda: write(masked=True), lambda: write(masked=False))
+    return c.done()
+
+
+def _products(
+    c: Code,
+    kind: ir.VectorType,
+    vectors: int,
+    inputs: list[ir.Value],
+    weights: ir.Value,
+    row: int,
+    length: ir.Value,
+    sums: list[ir.Value],
+) -> list[ir.Value]:
+    """The sums with one run's products added, ``UNROLL`` at a time."""
+    item = row // (vectors * kind.count)
+
+    def step(at: ir.Value, row_at: ir.Value, turn: int, sums: list[ir.Value]) -> list[ir.Value]:
+        factors = [c.load(row_at, kind, turn * row + v * row // vectors) for v in range(vectors)]
+        found = []
+        for p, start in enumerate(inputs):
+            value = c.splat(c.load(c.add(start, at), kind.element, turn * item), kind)
+            found += [c.fma(value, factor, sums[p * vectors + v]) for v, factor in enumerate(factors)]
+        return found
+
+    whole = c.builder.and_(length, c.constant(-UNROLL))
+    end = c.mul(whole, item)
+    with c.loop(end, [weights, *sums], step=UNROLL * item) as loop:
+        row_at, *values = loop.values
+        for turn in range(UNROLL):
+            values = step(loop.index, row_at, turn, values)
+        loop.next = [c.add(row_at, UNROLL * row), *values]
+    with c.loop(c.mul(length, item), loop.values, end, item) as rest:
+        row_at, *values = rest.values
+        rest.next = [c.add(row_at, row), *step(rest.index, row_at, 0, values)]
+    return rest.values[1:]
+
+
+def _lanewise(
+    c: Code,
+    form: Form,
+    kind: ir.VectorType,
+    inputs: list[ir.Value],
+    weights: ir.Value,
+    sums: list[ir.Value],
+    high: ir.Value,
+) -> list[ir.Value]:
+    """The sums with one tap's products added: vectors of inputs, only those channels that exist."""
+    span, found = kind.count * _item(form), []
+    masks = [c.within(0, high, v * kind.count, kind.count) for v in range(form.vectors)]
+    for p, start in enumerate(inputs):
+        for v in range(form.vectors):
+            value = c.masked_load(c.add(start, v * span), masks[v], kind)
+            found.append(c.fma(value, c.load(weights, kind, v * span), sums[p * form.vectors + v]))
+    return found
+
+
+def _enter(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
+    """Before a chunk's first tile: its positions' offsets, and its inputs packed."""
+    pack = emit_pack(module, kind) if form.channels_first else None
+    c = Code(module, "enter", 4, internal=True)
+    plan, chunk, scratch, _ = c.arguments
+    images = c.load(chunk, INT, Chunk.IMAGES * WORD)
+    if pack:
+        _emit_packing(c, pack, images, _item(form))
+    parts = c.load(plan, INT, Plan.PARTS * WORD)
+    first, last = (c.load(chunk, INT, field * WORD) for field in (Chunk.FIRST, Chunk.LAST))
+    with c.loop(last, [c.add(scratch, HEADER)], first) as loop:
+        part = c.add(parts, c.mul(loop.index, size(Part)))
+        loop.next = [_write_positions(c, part, images, loop.values[0])]
+    return c.done()
+
+
+def _emit_packing(c: Code, pack: ir.Function, images: ir.Value, item: int) -> None:
+    """Pack a chunk's inputs: image by image, and by the indices before the axis that is cut."""
+    plan, chunk, scratch, x = c.arguments
+    fields = (Plan.CHANNELS, Plan.X_CHANNEL, Plan.X_IMAGE, Plan.X_LEADS, Plan.X_LEADS + 1)
+    channels, channel, image, *leads = (c.load(plan, INT, field * WORD) for field in fields)
+    tile = c.add(scratch, c.load(plan, INT, Plan.X_TILE * WORD))
+    window = c.load(chunk, INT, Chunk.WINDOW * WORD)
+    counts = [c.load(chunk, INT, (Chunk.LEADS + axis) * WORD) for axis in range(2)]
+    row = c.mul(c.mul(window, channels), item)
+    with c.loop(images, [tile]) as each:
+        with c.loop(counts[0], each.values) as outer:
+            with c.loop(counts[1], outer.values) as inner:
+                indices = (each.index, outer.index, inner.index)
+                at = c.add(x, *(c.mul(index, step) for index, step in zip(indices, (image, *leads), strict=True)))
+                c.call(pack, at, inner.values[0], window, channels, channel)
+                inner.next = [c.add(inner.values[0], row)]
+            outer.next = inner.values
+        each.next = outer.values
+
+
+def _write_positions(c: Code, part: ir.Value, images: ir.Value, table: ir.Value) -> ir.Value:
+    """The offsets of a part's positions, inputs and outputs; returns where the table ends."""
+    counts = [images, *(c.load(part, INT, (Part.COUNT + axis) * WORD) for axis in range(3))]
+    steps = [
+        (c.load(part, INT, (Part.X_STEP + axis) * WORD), c.load(part, INT, (Part.Y_STEP + axis) * WORD))
+        for axis in range(4)
+    ]
+
+    def walk(axis: int, x: ir.Value, y: ir.Value, table: ir.Value) -> ir.Value:
+        if axis == len(counts):
+            c.store(x, table)
+            c.store(y, table, 8)
+            return c.add(table, 16)
+        with c.loop(counts[axis], [x, y, table]) as loop:
+            here = loop.values
+            loop.next = [*(c.add(at, step) for at, step in zip(here, steps[axis], strict=False)), walk(axis + 1, *here)]
+        return loop.values[2]
+
+    return walk(0, c.load(part, INT, Part.X * WORD), c.load(part, INT, Part.Y * WORD), table)
+
+
+def _task(
+    module: ir.Module,
+    form: Form,
+    tiles: dict[int, ir.Function],
+    enter: ir.Function,
+    leave: ir.Function | None,
+) -> None:
+    """One task: a chunk's parts for a range of column blocks."""
+    c = Code(module, "task", 3)
+    call, index, worker = c.arguments
+    plan = c.load(call, INT, Call.PLAN * WORD)
+    task = c.add(c.load(plan, INT, Plan.TASKS * WORD), c.mul(index, size(Task)))
+    number = c.load(task, INT, Task.CHUNK * WORD)
+    chunk = c.add(c.load(plan, INT, Plan.CHUNKS * WORD), c.mul(number, size(Chunk)))
+    scratch = c.add(c.load(call, INT, Call.SCRATCH * WORD), c.mul(worker, c.load(plan, INT, Plan.SCRATCH * WORD)))
+    x = c.add(c.load(call, INT, Call.X * WORD), c.load(chunk, INT, Chunk.X * WORD))
+    held = c.add(number, c.load(call, INT, Call.SERIAL * WORD))
+
+    def begin() -> None:
+        c.store(held, scratch)
+        c.call(enter, plan, chunk, scratch, x)
+
+    c.either(c.builder.icmp_signed("!=", c.load(scratch), held), begin)
+    if form.channels_first:
+        x = c.add(scratch, c.load(plan, INT, Plan.X_TILE * WORD))
+    columns = c.load(plan, INT, Plan.COLUMNS * WORD)
+    blocks = _blocks(module, form, tiles)
+    with c.loop(c.load(task, INT, Task.LAST * WORD), start=c.load(task, INT, Task.FIRST * WORD)) as loop:
+        column = c.add(columns, c.mul(loop.index, size(Column)))
+        c.call(blocks, call, plan, chunk, scratch, x, column)
+        if leave:
+            c.call(leave, call, plan, chunk, scratch, column)
+        loop.next = []
+    c.done()
+
+
+def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.Function:
+    """One block of columns of all parts of a chunk."""
+    c = Code(module, "block", 6, internal=True)
+    call, plan, chunk, scratch, x, column = c.arguments
+
+    def field(record: ir.Value, number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    y = c.add(field(call, Call.Y), field(chunk, Chunk.Y), field(column, Column.Y))
+    residual = c.add(field(call, Call.RESIDUAL), field(chunk, Chunk.Y), field(column, Column.Y))
+    if form.channels_first:
+        y = c.add(scratch, field(plan, Plan.Y_TILE))
+    group = c.add(x, field(column, Column.X))
+    weights = c.add(field(call, Call.WEIGHTS), field(column, Column.WEIGHTS))
+    bias = c.add(field(call, Call.BIAS), field(column, Column.BIAS))
+    parts, runs, high = field(plan, Plan.PARTS), field(plan, Plan.RUNS), field(column, Column.COUNT)
+    images = field(chunk, Chunk.IMAGES)
+    table = c.add(scratch, HEADER)
+    with c.loop(field(chunk, Chunk.LAST), [table], field(chunk, Chunk.FIRST)) as loop:
+        part = c.add(parts, c.mul(loop.index, size(Part)))
+        count = images
+        for axis in range(3):
+            count = c.mul(count, field(part, Part.COUNT + axis))
+        work = (c.add(runs, field(part, Part.RUNS)), field(part, Part.RUN_COUNT), field(part, Part.LENGTH))
+
+        def tile(function: ir.Function, at: ir.Value, work: tuple[ir.Value, ...] = work) -> None:
+            c.call(function, group, weights, at, *work, y, bias, residual, high)
+
+        _tiled(c, count, loop.values[0], tiles, tile)
+        loop.next = [c.add(loop.values[0], c.mul(count, 16))]
+    return c.done()
+
+
+def _tiled(
+    c: Code,
+    count: ir.Value,
+    table: ir.Value,
+    tiles: dict[int, ir.Function],
+    tile: Callable[[ir.Function, ir.Value], None],
+) -> None:
+    """``count`` positions in as few tiles as there can be, of sizes that differ by one at most."""
+    most = max(tiles)
+    number = c.div(c.add(count, most - 1), most)
+    least = c.div(count, c.maximum(number, 1))
+    larger = c.sub(count, c.mul(least, number))
+    with c.loop(number, [table]) as loop:
+        taken = c.add(least, c.builder.zext(c.less(loop.index, larger), INT))
+        at = loop.values[0]
+        c.choose(taken, {size: partial(tile, function, at) for size, function in tiles.items()})
+        loop.next = [c.add(at, c.mul(taken, 16))]

@@ -1,0 +1,93 @@
+"""A layer bound to compiled code, once for each batch, type and layout: the family is chosen here."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+
+from ...geometry import Layer
+from . import pool
+from .ends import End
+from .kernels_product import Form
+from .memory import Array, Tables, empty
+from .product import Product, Shape
+from .target import host
+
+_SERIALS = count(1)
+_CHUNKS = 32
+"""binary places for the number of a chunk, beside the serial number of the call"""
+_BYTE = np.dtype(np.uint8)
+_PREFERRED = (2, 3, 1)
+"""vectors in a block of columns"""
+
+
+class Family(Protocol):
+    """A family of kernels, bound to a layer. The code's context is the record ``records.Call``."""
+
+    tables: Tables
+
+    @property
+    def task(self) -> int:
+        """Address of the code."""
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """How the weights are packed: what else than the layer it depends on."""
+
+    def pack_weights(self, weights: Array) -> Array:
+        """Canonical weights in the order in which the code reads them."""
+
+    def pack_bias(self, bias: Array) -> Array:
+        """The bias as the code reads it."""
+
+
+class Bound:
+    """A layer's code and tables, for one batch, type and layout."""
+
+    def __init__(self, layer: Layer, batch: int, dtype: str, family: Family, *, channels_first: bool) -> None:
+        self.dtype, self.channels_first, self.family = np.dtype(dtype), channels_first, family
+        spatial, channels = layer.output_size, layer.out_channels
+        self.output_shape = (batch, *((channels, *spatial) if channels_first else (*spatial, channels)))
+        self.task = family.task
+
+    def starter(self, weights: int, bias: int) -> Callable[[int, int], None]:
+        """A function of the addresses of input and output that computes the one from the other."""
+        made, task = self.family.tables, self.task
+        plan, tasks = made.plan.ctypes.data, made.task_count
+        serials, run = _SERIALS, pool.run
+
+        def start(x: int, y: int) -> None:
+            threads = pool.num_threads()
+            scratch = empty((made.scratch * threads,), _BYTE)
+            context = array("q", (plan, x, weights, bias, y, 0, scratch.ctypes.data, next(serials) << _CHUNKS))
+            run(task, context.buffer_info()[0], tasks, threads)
+
+        return start
+
+
+@lru_cache(maxsize=64)
+def bind(layer: Layer, batch: int, dtype: str, *, channels_first: bool, bias: bool) -> Bound:
+    """The code and tables of a layer."""
+    return Bound(
+        layer, batch, dtype, _family(layer, batch, dtype, End(bias=bias), channels_first), channels_first=channels_first
+    )
+
+
+def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool) -> Family:
+    """The family that suits the layer."""
+    target = host()
+    lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
+    vectors = _vectors(layer.out_channels // (1 if lanewise else layer.groups), target.lanes(np.dtype(dtype).itemsize))
+    form = Form(dtype, vectors, end, channels_first=channels_first, lanewise=lanewise)
+    return Product(Shape(layer, batch, form, target))
+
+
+def _vectors(columns: int, lanes: int) -> int:
+    """Vectors in a block of columns: what leaves the fewest lanes idle, then what reads the least for a product."""
+    needed = -(-columns // lanes)
+    return min(_PREFERRED, key=lambda vectors: (-(-needed // vectors) * vectors, _PREFERRED.index(vectors)))

@@ -1,0 +1,96 @@
+"""The engine's row: which layers compiled code takes, and how a call reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...geometry import Layer
+from ..boxes import by_output
+from ..plan import Plan
+
+if TYPE_CHECKING:
+    from .plans import Bound
+
+Array = NDArray[Any]
+
+TYPES = ("float32", "float64")
+PARTS = 2**14
+"""boxes beyond which a layer's tables would take longer to write than its sums"""
+TAPS = 2**17
+"""taps beyond which, the same"""
+
+
+@cache
+def available() -> bool:
+    """Whether llvmlite is installed."""
+    return find_spec("llvmlite") is not None
+
+
+def supports(layer: Layer, dtype: np.dtype[Any]) -> bool:
+    """Whether compiled code computes the layer with sums in the type."""
+    if dtype.name not in TYPES or layer.rank > 3 or not layer.in_channels * layer.out_channels:
+        return False
+    if max(layer.kernel) > TAPS or max(layer.stride) > TAPS:
+        return False
+    strips = prod(len(by_output(axis, layer.transposed)) for axis in layer.axes)
+    return strips <= PARTS and prod(layer.kernel) <= TAPS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A layer's weights, and the orders in which compiled code wanted them so far."""
+
+    weights: Array
+    orders: dict[object, Array] = field(default_factory=dict)
+
+
+def pack(_: Layer, weights: Array, dtype: np.dtype[Any]) -> Packed:
+    """The weights, to be ordered when it is known how the data lies."""
+    return Packed(weights.astype(dtype, copy=False))
+
+
+def run(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Array:
+    """The layer's output, in the layout of ``x``."""
+    return ready(plan, x, packed, bias)(x)
+
+
+def ready(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Ready:
+    """A function of arrays with the shape, strides and type of ``x``."""
+    from . import plans
+
+    first = channels_first(x)
+    bound = plans.bind(plan.layer, plan.batch, plan.dtype, channels_first=first, bias=bias is not None)
+    if bound.family.order not in packed.orders:
+        packed.orders[bound.family.order] = bound.family.pack_weights(packed.weights)
+    return Ready(bound, packed.orders[bound.family.order], None if bias is None else bound.family.pack_bias(bias))
+
+
+def channels_first(x: Array) -> bool:
+    """Whether each channel's positions lie side by side, rather than each position's channels."""
+    return bool(x.strides[1] > x.strides[-1])
+
+
+class Ready:
+    """A layer with its code, tables and weights at hand, for inputs of one shape and layout."""
+
+    __slots__ = ("_bias", "_bound", "_dtype", "_moved", "_shape", "_start", "_weights")
+
+    def __init__(self, bound: Bound, weights: Array, bias: Array | None) -> None:
+        self._bound, self._weights, self._bias = bound, weights, bias
+        self._dtype, self._shape, self._moved = bound.dtype, bound.output_shape, not bound.channels_first
+        self._start = bound.starter(weights.ctypes.data, 0 if bias is None else bias.ctypes.data)
+
+    def __call__(self, x: Array) -> Array:
+        data = x.transpose(0, *range(2, x.ndim), 1) if self._moved else x
+        if data.dtype != self._dtype or not data.flags.c_contiguous:
+            data = np.ascontiguousarray(data, self._dtype)
+        y = np.empty(self._shape, self._dtype)
+        self._start(data.ctypes.data, y.ctypes.data)
+        return np.moveaxis(y, -1, 1) if self._moved else y

@@ -1,0 +1,149 @@
+"""Between channels-first arrays and a worker's tiles, in which the channels of a position lie side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llvmlite import ir
+
+from .emit import INT, Code
+from .records import WORD, Call, Chunk, Column, Plan
+
+if TYPE_CHECKING:
+    from .kernels_product import Form
+
+
+def transposed(c: Code, rows: list[ir.Value]) -> list[ir.Value]:
+    """The square matrix of the rows, its columns as rows: halves exchanged at distances 1, 2, 4 and so on."""
+    count, rows = len(rows), list(rows)
+    distance = 1
+    while distance < count:
+        low = [lane + count - distance if lane & distance else lane for lane in range(count)]
+        high = [lane + count if lane & distance else lane + distance for lane in range(count)]
+        for first in range(count):
+            if first & distance == 0:
+                a, b = rows[first], rows[first + distance]
+                rows[first], rows[first + distance] = c.shuffle(a, b, low), c.shuffle(a, b, high)
+        distance *= 2
+    return rows
+
+
+def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
+    """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours."""
+    c = Code(module, "pack", 5, internal=True)
+    source, target, positions, channels, step = c.arguments
+    lanes, item = kind.count, _item(kind)
+    row = c.mul(channels, item)
+
+    def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
+        """One square; where a width or height is given, only so many positions or channels exist."""
+        mask = None if width is None else c.within(0, width, 0, lanes)
+        kept = None if height is None else c.within(0, height, 0, lanes)
+        origin = c.add(source, c.mul(first, step), c.mul(at, item))
+        rows = [_row(c, c.add(origin, c.mul(step, k)), mask, kind, height, k) for k in range(lanes)]
+        to = c.add(target, c.mul(at, row), c.mul(first, item))
+        for k, value in enumerate(transposed(c, rows)):
+            _write_row(c, value, c.add(to, c.mul(row, k)), kept, width, k)
+
+    _squares(c, positions, channels, lanes, square)
+    return c.done()
+
+
+def emit_unpack(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
+    """``unpack(call, plan, chunk, scratch, column)``: one block of columns of a chunk, finished, to its channels."""
+    rows = _emit_unpack_rows(module, kind, form)
+    c = Code(module, "leave", 5, internal=True)
+    call, plan, chunk, scratch, column = c.arguments
+
+    def field(record: ir.Value, number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    offset = c.add(field(chunk, Chunk.Y), field(column, Column.Y))
+    y, residual = c.add(field(call, Call.Y), offset), c.add(field(call, Call.RESIDUAL), offset)
+    bias = c.add(field(call, Call.BIAS), field(column, Column.BIAS))
+    tile = c.add(scratch, field(plan, Plan.Y_TILE))
+    positions, image = field(chunk, Chunk.POSITIONS), field(plan, Plan.Y_IMAGE)
+    size = c.mul(positions, form.vectors * kind.count * _item(kind))
+    with c.loop(field(chunk, Chunk.IMAGES)) as loop:
+        moved = c.mul(loop.index, image)
+        source = c.add(tile, c.mul(loop.index, size))
+        step, count = field(plan, Plan.Y_CHANNEL), field(column, Column.COUNT)
+        c.call(rows, source, c.add(y, moved), c.add(residual, moved), bias, positions, count, step)
+    return c.done()
+
+
+def _emit_unpack_rows(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
+    """``unpack(tile, y, residual, bias, positions, columns, step)``: neighbours become channels, a step apart."""
+    c = Code(module, "unpack", 7, internal=True)
+    tile, y, residual, bias, positions, columns, step = c.arguments
+    lanes, item = kind.count, _item(kind)
+    row = form.vectors * lanes * item
+
+    def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
+        mask = None if width is None else c.within(0, width, 0, lanes)
+        origin = c.add(tile, c.mul(at, row), c.mul(first, item))
+        values = transposed(c, [c.load(origin, kind, k * row) for k in range(lanes)])
+        to = c.add(c.mul(first, step), c.mul(at, item))
+
+        def write(k: int) -> None:
+            here = c.add(to, c.mul(step, k))
+            addend = c.splat(c.load(c.add(bias, c.mul(first, item)), kind.element, k * item), kind)
+            form.end.store(c, values[k], c.add(y, here), c.add(residual, here), addend, mask)
+
+        for k in range(lanes):
+            if height is None:
+                write(k)
+            else:
+                with c.builder.if_then(c.less(k, height)):
+                    write(k)
+
+    _squares(c, positions, columns, lanes, square)
+    return c.done()
+
+
+Square = Callable[[ir.Value, ir.Value, ir.Value | None, ir.Value | None], None]
+
+
+def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, square: Square) -> None:
+    """All squares of a matrix: whole ones, and at its edges those whose width or height is given."""
+    wide, high = (c.builder.and_(count, c.constant(-lanes)) for count in (positions, channels))
+
+    def across(first: ir.Value, height: ir.Value | None) -> None:
+        with c.loop(wide, step=lanes) as loop:
+            square(loop.index, first, None, height)
+            loop.next = []
+        with c.builder.if_then(c.less(wide, positions)):
+            square(wide, first, c.sub(positions, wide), height)
+
+    with c.loop(high, step=lanes) as loop:
+        across(loop.index, None)
+        loop.next = []
+    with c.builder.if_then(c.less(high, channels)):
+        across(high, c.sub(channels, high))
+
+
+def _row(
+    c: Code, address: ir.Value, mask: ir.Value | None, kind: ir.VectorType, height: ir.Value | None, number: int
+) -> ir.Value:
+    """A row of a square: zeros where it does not exist."""
+    if height is not None:
+        exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), kind.count))
+        mask = exists if mask is None else c.builder.and_(mask, exists)
+    return c.load(address, kind) if mask is None else c.masked_load(address, mask, kind)
+
+
+def _write_row(
+    c: Code, value: ir.Value, address: ir.Value, mask: ir.Value | None, height: ir.Value | None, number: int
+) -> None:
+    if height is not None:
+        exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), value.type.count))
+        mask = exists if mask is None else c.builder.and_(mask, exists)
+    if mask is None:
+        c.store(value, address)
+    else:
+        c.masked_store(value, address, mask)
+
+
+def _item(kind: ir.VectorType) -> int:
+    return 8 if isinstance(kind.element, ir.DoubleType) else 4
