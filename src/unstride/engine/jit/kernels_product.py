@@ -35,8 +35,10 @@ class Form:
     vectors: int
     """vectors of columns in a block"""
     end: End
-    channels_first: bool = False
-    """inputs are packed, and outputs unpacked, through a worker's scratch"""
+    packs: bool = False
+    """inputs are channels-first: packed in a worker's scratch"""
+    unpacks: bool = False
+    """outputs are channels-first: unpacked from a worker's scratch"""
     lanewise: bool = False
     """each column has its own input channel"""
 
@@ -57,7 +59,7 @@ def emit(form: Form, target: Target) -> ir.Module:
     kind = ir.VectorType(FLOATS[form.dtype], target.lanes(_item(form)))
     tiles = {count: _tile(module, form, kind, count) for count in range(1, form.positions(target) + 1)}
     enter = _enter(module, form, kind)
-    leave = emit_unpack(module, kind, form) if form.channels_first else None
+    leave = emit_unpack(module, kind, form) if form.unpacks else None
     _task(module, form, tiles, enter, leave)
     return module
 
@@ -68,8 +70,8 @@ def _item(form: Form) -> int:
 
 def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.Function:
     """The sums of ``count`` positions: over all runs, then the end."""
-    c = Code(module, f"tile{count}", 10, internal=True)
-    x, weights, positions, runs, run_count, length, y, bias, residual, high = c.arguments
+    c = Code(module, f"tile{count}", 11, internal=True)
+    x, weights, positions, runs, run_count, length, y, bias, residual, low, high = c.arguments
     row = form.vectors * kind.count * _item(form)
     starts = [c.add(x, c.load(positions, INT, 16 * p)) for p in range(count)]
     zeros = [ir.Constant(kind, None)] * (count * form.vectors)
@@ -89,18 +91,19 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
             offset = c.load(positions, INT, 16 * p + 8)
             for v in range(form.vectors):
                 value = sums[p * form.vectors + v]
-                mask = c.within(0, high, v * kind.count, kind.count) if masked else None
+                mask = c.within(low, high, v * kind.count, kind.count) if masked else None
                 at = v * kind.count * _item(form)
-                if form.channels_first:
+                if form.unpacks:
                     c.store(value, c.add(y, offset), at)
                 else:
                     addend = c.load(bias, kind, at)
                     form.end.store(c, value, c.add(y, offset, at), c.add(residual, offset, at), addend, mask)
 
-    if form.channels_first:
+    if form.unpacks:
         write(masked=False)
     else:
-        c.either(c.less(high, last), lambda: write(masked=True), lambda: write(masked=False))
+        whole = c.builder.and_(c.less(low, 1), c.less(last - 1, high))
+        c.either(whole, lambda: write(masked=False), lambda: write(masked=True))
     return c.done()
 
 
@@ -159,7 +162,7 @@ def _lanewise(
 
 def _enter(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """Before a chunk's first tile: its positions' offsets, and its inputs packed."""
-    pack = emit_pack(module, kind) if form.channels_first else None
+    pack = emit_pack(module, kind) if form.packs else None
     c = Code(module, "enter", 4, internal=True)
     plan, chunk, scratch, _ = c.arguments
     images = c.load(chunk, INT, Chunk.IMAGES * WORD)
@@ -237,7 +240,7 @@ def _task(
         c.call(enter, plan, chunk, scratch, x)
 
     c.either(c.builder.icmp_signed("!=", c.load(scratch), held), begin)
-    if form.channels_first:
+    if form.packs:
         x = c.add(scratch, c.load(plan, INT, Plan.X_TILE * WORD))
     columns = c.load(plan, INT, Plan.COLUMNS * WORD)
     blocks = _blocks(module, form, tiles)
@@ -260,12 +263,13 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
 
     y = c.add(field(call, Call.Y), field(chunk, Chunk.Y), field(column, Column.Y))
     residual = c.add(field(call, Call.RESIDUAL), field(chunk, Chunk.Y), field(column, Column.Y))
-    if form.channels_first:
+    if form.unpacks:
         y = c.add(scratch, field(plan, Plan.Y_TILE))
     group = c.add(x, field(column, Column.X))
     weights = c.add(field(call, Call.WEIGHTS), field(column, Column.WEIGHTS))
     bias = c.add(field(call, Call.BIAS), field(column, Column.BIAS))
-    parts, runs, high = field(plan, Plan.PARTS), field(plan, Plan.RUNS), field(column, Column.COUNT)
+    parts, runs = field(plan, Plan.PARTS), field(plan, Plan.RUNS)
+    first, columns = field(column, Column.FIRST), field(column, Column.COUNT)
     images = field(chunk, Chunk.IMAGES)
     table = c.add(scratch, HEADER)
     with c.loop(field(chunk, Chunk.LAST), [table], field(chunk, Chunk.FIRST)) as loop:
@@ -274,11 +278,13 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
         for axis in range(3):
             count = c.mul(count, field(part, Part.COUNT + axis))
         work = (c.add(runs, field(part, Part.RUNS)), field(part, Part.RUN_COUNT), field(part, Part.LENGTH))
-
+        low = c.sub(field(part, Part.LOW), first)
+        high = c.minimum(columns, c.sub(field(part, Part.HIGH), first))
         def tile(function: ir.Function, at: ir.Value, work: tuple[ir.Value, ...] = work) -> None:
-            c.call(function, group, weights, at, *work, y, bias, residual, high)
+            c.call(function, group, weights, at, *work, y, bias, residual, low, high)
 
-        _tiled(c, count, loop.values[0], tiles, tile)
+        with c.builder.if_then(c.builder.and_(c.less(low, columns), c.less(0, high))):
+            _tiled(c, count, loop.values[0], tiles, tile)
         loop.next = [c.add(loop.values[0], c.mul(count, 16))]
     return c.done()
 

@@ -22,13 +22,12 @@ class Packing(IntEnum):
     """input channels that a column sums over"""
     INPUT_STEP = 5
     COLUMNS = 6
+    """address of the columns' offsets in the source"""
+    COLUMN_COUNT = 7
     """columns of a group"""
-    COLUMN_STEP = 7
     GROUP_STEP = 8
     BLOCKS = 9
     """blocks of columns in a group"""
-    ROUNDS = 10
-    """rows of columns in a block"""
 
 
 def emit(dtype: str, width: int) -> ir.Module:
@@ -44,12 +43,12 @@ def emit(dtype: str, width: int) -> ir.Module:
     blocks, inputs, taps = field(Packing.BLOCKS), field(Packing.INPUTS), field(Packing.TAP_COUNT)
     group, block = c.div(index, blocks), c.builder.urem(index, blocks)
     first = c.mul(block, width)
-    step = field(Packing.COLUMN_STEP)
-    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)), c.mul(first, step))
+    columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
+    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)))
     row = width * item
     tap_bytes = c.mul(inputs, row)
     target = c.add(field(Packing.TARGET), c.mul(index, c.mul(taps, tap_bytes)))
-    count = c.minimum(width, c.sub(field(Packing.COLUMNS), first))
+    count = c.minimum(width, c.sub(field(Packing.COLUMN_COUNT), first))
     offsets, input_step = field(Packing.TAPS), field(Packing.INPUT_STEP)
     zero = ir.Constant(element, None)
 
@@ -62,12 +61,12 @@ def emit(dtype: str, width: int) -> ir.Module:
 
             def copy_all(at: ir.Value = at, to: ir.Value = to) -> None:
                 for column in range(width):
-                    c.store(c.load(c.add(at, c.mul(step, column)), element), to, column * item)
+                    c.store(c.load(c.add(at, c.load(columns, INT, column * WORD)), element), to, column * item)
 
             def copy_some(at: ir.Value = at, to: ir.Value = to) -> None:
                 with c.loop(count) as column:
-                    here = c.load(c.add(at, c.mul(step, column.index)), element)
-                    c.store(here, c.add(to, c.mul(column.index, item)))
+                    offset = c.load(c.add(columns, c.mul(column.index, WORD)))
+                    c.store(c.load(c.add(at, offset), element), c.add(to, c.mul(column.index, item)))
                 with c.loop(width, start=count) as column:
                     c.store(zero, c.add(to, c.mul(column.index, item)))
 

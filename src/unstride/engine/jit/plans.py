@@ -15,7 +15,7 @@ from . import pool
 from .ends import End
 from .kernels_product import Form
 from .memory import Array, Tables, empty
-from .product import Product, Shape
+from .product import Product, Shape, can_widen
 from .target import host
 
 _SERIALS = count(1)
@@ -81,10 +81,20 @@ def bind(layer: Layer, batch: int, dtype: str, *, channels_first: bool, bias: bo
 def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool) -> Family:
     """The family that suits the layer."""
     target = host()
+    lanes = target.lanes(np.dtype(dtype).itemsize)
     lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
-    vectors = _vectors(layer.out_channels // (1 if lanewise else layer.groups), target.lanes(np.dtype(dtype).itemsize))
-    form = Form(dtype, vectors, end, channels_first=channels_first, lanewise=lanewise)
-    return Product(Shape(layer, batch, form, target))
+    columns = layer.out_channels // (1 if lanewise else layer.groups)
+    # one channel lies the same way in both layouts
+    packs = channels_first and layer.in_channels > 1
+    unpacks = channels_first and layer.out_channels > 1
+    wide = not unpacks and can_widen(layer) and _idle(columns, lanes) > _idle(columns * layer.stride[-1], lanes)
+    vectors = _vectors(columns * (layer.stride[-1] if wide else 1), lanes)
+    return Product(Shape(layer, batch, Form(dtype, vectors, end, packs, unpacks, lanewise), target, wide))
+
+
+def _idle(columns: int, lanes: int) -> float:
+    """The part of the lanes that has no column."""
+    return 1 - columns / (-(-columns // lanes) * lanes)
 
 
 def _vectors(columns: int, lanes: int) -> int:

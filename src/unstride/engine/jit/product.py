@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
-from ...geometry import Layer
+from ...geometry import Axis, Layer
 from . import binary, kernels_product, kernels_weights, pool
 from .kernels_product import Form
 from .memory import ALIGNMENT, Array, Tables, empty, table
@@ -24,10 +24,30 @@ TASKS = 24
 class Shape:
     """How a layer's arrays lie in memory and are cut into columns."""
 
-    layer: Layer
+    real: Layer
     batch: int
     form: Form
     target: Target
+    wide: bool = False
+    """whether the phases of the last axis are columns"""
+
+    @property
+    def layer(self) -> Layer:
+        """The layer as the code computes it: each column an output channel."""
+        return widened(self.real) if self.wide else self.real
+
+    @property
+    def phases(self) -> int:
+        """Neighbours on the last axis that are computed as columns of one position."""
+        return self.real.stride[-1] if self.wide else 1
+
+    @property
+    def cropped(self) -> tuple[int, int]:
+        """Columns of the first and of the last position of the last axis that are not written."""
+        if not self.wide:
+            return 0, 0
+        axis, channels = self.real.axes[-1], self.real.out_channels
+        return axis.before % axis.stride * channels, -(axis.before + axis.large) % axis.stride * channels
 
     @property
     def item(self) -> int:
@@ -63,21 +83,41 @@ class Shape:
         return self.group_inputs * self.width * self.item
 
 
+def widened(layer: Layer) -> Layer:
+    """The layer with the last axis's phases as output channels, phase by phase, where all have as many taps.
+
+    The phases of one position are ``stride`` neighbours of the full extent.
+    """
+    *outer, axis = layer.axes
+    first, last = axis.before // axis.stride, (axis.before + axis.large - 1) // axis.stride
+    grouped = Axis(axis.small, last - first + 1, axis.kernel // axis.stride, before=first)
+    return replace(layer, axes=(*outer, grouped), large_channels=layer.large_channels * axis.stride)
+
+
+def can_widen(layer: Layer) -> bool:
+    """Whether all phases of the last axis have as many taps, at the same distances."""
+    axis = layer.axes[-1]
+    stepped = layer.transposed and layer.groups == 1 and axis.stride > 1
+    return stepped and axis.dilation == 1 and axis.kernel % axis.stride == 0
+
+
 def pack_weights(shape: Shape, weights: Array) -> Array:
     """Weights as ``(blocks of columns, taps, input channels, columns)``, zeros where a column does not exist."""
     layer, form, order = shape.layer, shape.form, Weights(shape.layer)
-    dtype = np.dtype(form.dtype)
     blocks = shape.column_groups * shape.blocks
-    packed = empty((blocks, order.taps, shape.group_inputs, shape.width), dtype)
-    source = weights.astype(dtype, copy=False)
-    small, large, *steps = source.strides
-    per_group = small * (layer.small_channels // layer.groups)
-    inputs, columns = (small, large) if layer.transposed else (large, small)
+    packed = empty((blocks, order.taps, shape.group_inputs, shape.width), np.dtype(form.dtype))
+    source = weights.astype(packed.dtype, copy=False)
+    small, large, *outer, step = source.strides
+    group = small * (layer.small_channels // layer.groups)
+    inputs, channel = (small, large) if layer.transposed else (large, small)
     if form.lanewise:
-        inputs, columns = 0, per_group
-    offsets = table(order.offsets(tuple(steps)))
-    fields = (source.ctypes.data, packed.ctypes.data, offsets.ctypes.data, order.taps, shape.group_inputs, inputs)
-    record = np.array([*fields, shape.group_columns, columns, per_group, shape.blocks], np.int64)
+        inputs, channel = 0, group
+    taps = table(order.offsets((*outer, step * shape.phases)))
+    channels = shape.group_columns // shape.phases
+    columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
+    addresses = (array.ctypes.data for array in (source, packed, taps))
+    fields = (*addresses, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
+    record = np.array([*fields, group, shape.blocks], np.int64)
     code = binary.load(f"weights {form.dtype} {shape.width}", lambda _: kernels_weights.emit(form.dtype, shape.width))
     pool.run(code.address("task"), record.ctypes.data, blocks)
     return packed
@@ -87,7 +127,7 @@ def pack_bias(shape: Shape, bias: Array) -> Array:
     """One number for each packed column."""
     packed = empty((shape.column_groups, shape.blocks * shape.width), np.dtype(shape.form.dtype))
     packed[:, shape.group_columns :] = 0
-    packed[:, : shape.group_columns] = bias.reshape(shape.column_groups, shape.group_columns)
+    packed[:, : shape.group_columns] = np.tile(bias.reshape(shape.column_groups, -1), (1, shape.phases))
     return packed
 
 
@@ -106,17 +146,11 @@ def tables(shape: Shape) -> Tables:
     x_tile = _rounded(HEADER + 16 * most)
     y_tile = _rounded(x_tile + inputs * position)
     end = _rounded(y_tile + most * shape.width * item)
-    x_channel, y_channel = prod(layer.input_size) * item, prod(layer.output_size) * item
+    x_channel, y_channel = prod(layer.input_size) * item, prod(shape.real.output_size) * item
     leads = (*Strides.packed(layer.input_size, item).axes, 0, 0)[:2]
-    strides = (
-        layer.in_channels,
-        x_channel,
-        x_channel * layer.in_channels,
-        *leads,
-        y_channel,
-        y_channel * layer.out_channels,
-    )
-    scratch = end if form.channels_first else x_tile
+    x_image, y_image = x_channel * layer.in_channels, y_channel * shape.real.out_channels
+    strides = (layer.in_channels, x_channel, x_image, *leads, y_channel, y_image)
+    scratch = end if form.unpacks else y_tile if form.packs else x_tile
     plan = np.array([*(table.ctypes.data for table in kept), scratch, x_tile, y_tile, *strides], np.int64)
     return Tables(plan, len(tasks), scratch, kept)
 
@@ -136,14 +170,14 @@ def _columns(shape: Shape) -> Iterable[tuple[int, ...]]:
     """The records of all blocks of columns."""
     layer, item, width = shape.layer, shape.item, shape.width
     block_bytes = Weights(layer).taps * shape.tap_bytes
-    channel = prod(layer.output_size) * item if shape.form.channels_first else item
+    channel = prod(layer.output_size) * item if shape.form.unpacks else item
     for group in range(shape.column_groups):
         for block in range(shape.blocks):
             number = group * shape.blocks + block
             first = group * shape.group_columns + block * width
             x = (first if shape.form.lanewise else group * shape.group_inputs) * item
             count = min(width, shape.group_columns - block * width)
-            yield x, number * block_bytes, number * width * item, first * channel, count
+            yield x, number * block_bytes, number * width * item, first * channel, block * width, count
 
 
 class _Parts:
@@ -163,47 +197,67 @@ class _Parts:
         key = (piece.outputs, piece.inputs)
         if key not in self.blocks:
             begin = len(self.parts)
-            self._write(piece)
+            self.parts += self._parts(piece)
             self.blocks[key] = (begin, len(self.parts))
-        x_size, y_size = prod(layer.input_size), prod(layer.output_size)
         leads = [len(window) for window in piece.inputs[: piece.cut]]
         window = prod(map(len, piece.inputs[piece.cut :]))
-        x, y = first_image * layer.in_channels * x_size * item, first_image * layer.out_channels * y_size * item
-        if shape.form.channels_first:
-            x += Strides.packed(layer.input_size, item).at(0, tuple(r.start for r in piece.inputs))
-            y += Strides.packed(layer.output_size, item).at(0, tuple(r.start for r in piece.outputs))
-        return (*self.blocks[key], len(piece.images), x, *leads, *[1] * (2 - len(leads)), window, y, piece.positions)
+        x = first_image * layer.in_channels * prod(layer.input_size) * item
+        y = first_image * shape.real.out_channels * prod(shape.real.output_size) * item
+        if shape.form.packs:
+            x += Strides.packed(layer.input_size, item).at(0, _starts(piece.inputs))
+        if shape.form.unpacks:
+            y += Strides.packed(layer.output_size, item).at(0, _starts(piece.outputs))
+        lengths = (*leads, *[1] * (2 - len(leads)), window)
+        return (*self.blocks[key], len(piece.images), x, *lengths, y, piece.positions)
 
-    def _write(self, piece: Chunk) -> None:
+    def _parts(self, piece: Chunk) -> Iterable[tuple[int, ...]]:
+        """The records of a chunk's parts."""
         shape = self.shape
-        layer, item = shape.layer, shape.item
-        if shape.form.channels_first:
-            out = tuple(map(len, piece.outputs))
-            y, y_first = Strides.packed(out, shape.width * item), tuple(r.start for r in piece.outputs)
-            x_first = tuple(r.start for r in piece.inputs)
-            x = Strides.packed(tuple(map(len, piece.inputs)), layer.in_channels * item)
-        else:
-            y, y_first = Strides.packed(layer.output_size, layer.out_channels * item), (0,) * layer.rank
-            x, x_first = Strides.packed(layer.input_size, layer.in_channels * item), (0,) * layer.rank
+        layer = shape.layer
+        (x, x_first), (y, y_first) = self._inputs(piece), self._outputs(piece)
+        low, high = shape.cropped
         # where a position holds more channels than a column sums over, taps do not follow one another
-        neighbour = layer.in_channels * item if layer.in_channels == shape.group_inputs else 0
-        lead = AXES - layer.rank
-        for box in boxes_within(layer, piece.outputs):
+        neighbour = layer.in_channels * shape.item if layer.in_channels == shape.group_inputs else 0
+        lead = [0] * (AXES - layer.rank)
+        size = layer.output_size[-1]
+        for box in boxes_within(layer, piece.outputs, (low > 0, high > 0)):
+            strips, written = box.strips, box.strips[-1].output
             offsets, taps = runs(box, self.weights, x, neighbour, shape.tap_bytes)
-            x_at = x.at(0, tuple(s.first - f for s, f in zip(box.strips, x_first, strict=True))) if box.products else 0
-            y_at = y.at(0, tuple(s.output.start - f for s, f in zip(box.strips, y_first, strict=True)))
-            x_steps = (x.image, *[0] * lead, *(s.along * b for s, b in zip(box.strips, x.axes, strict=True)))
-            y_steps = (y.image, *[0] * lead, *(s.output.step * b for s, b in zip(box.strips, y.axes, strict=True)))
-            counts = (*[1] * lead, *box.counts)
-            length = taps * shape.group_inputs
-            self.parts.append((*counts, *x_steps, *y_steps, x_at, y_at, self._runs(offsets), len(offsets) // 2, length))
+            x_at = x.at(0, tuple(s.first for s in strips)) - x_first if box.products else 0
+            y_at = y.at(0, tuple(s.output.start for s in strips)) - y_first
+            x_steps = (x.image, *lead, *(s.along * step for s, step in zip(strips, x.axes, strict=True)))
+            y_steps = (y.image, *lead, *(s.output.step * step for s, step in zip(strips, y.axes, strict=True)))
+            columns = (low * (0 in written), shape.group_columns - high * (size - 1 in written))
+            work = (self._run(offsets), len(offsets) // 2, taps * shape.group_inputs)
+            yield (*[1] * len(lead), *box.counts, *x_steps, *y_steps, x_at, y_at, *work, *columns)
 
-    def _runs(self, offsets: tuple[int, ...]) -> int:
+    def _inputs(self, piece: Chunk) -> tuple[Strides, int]:
+        """How a chunk's inputs lie, and the bytes before the first of them."""
+        layer, position = self.shape.layer, self.shape.layer.in_channels * self.shape.item
+        if not self.shape.form.packs:
+            return Strides.packed(layer.input_size, position), 0
+        packed = Strides.packed(tuple(map(len, piece.inputs)), position)
+        return packed, packed.at(0, _starts(piece.inputs))
+
+    def _outputs(self, piece: Chunk) -> tuple[Strides, int]:
+        """How a chunk's outputs lie, and the bytes before the first of them."""
+        shape = self.shape
+        if shape.form.unpacks:
+            packed = Strides.packed(tuple(map(len, piece.outputs)), shape.width * shape.item)
+            return packed, packed.at(0, _starts(piece.outputs))
+        real = Strides.packed(shape.real.output_size, shape.real.out_channels * shape.item)
+        return Strides(real.image, (*real.axes[:-1], real.axes[-1] * shape.phases)), shape.cropped[0] * shape.item
+
+    def _run(self, offsets: tuple[int, ...]) -> int:
         """Bytes before a list of runs, written once."""
         if offsets not in self.at:
             self.at[offsets] = sum(map(len, self.runs)) * WORD
             self.runs.append(offsets)
         return self.at[offsets]
+
+
+def _starts(ranges: tuple[range, ...]) -> tuple[int, ...]:
+    return tuple(each.start for each in ranges)
 
 
 class Product:
@@ -221,7 +275,7 @@ class Product:
     @property
     def order(self) -> tuple[object, ...]:
         """How the weights are packed: what else than the layer it depends on."""
-        return ("product", self.shape.width, self.shape.form.dtype)
+        return ("product", self.shape.width, self.shape.wide, self.shape.form.dtype)
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""

@@ -96,6 +96,10 @@ class Part(IntEnum):
     RUN_COUNT = 14
     LENGTH = 15
     """products in a run"""
+    LOW = 16
+    """the first column that is written"""
+    HIGH = 17
+    """where the columns that are written end"""
 
 
 class Column(IntEnum):
@@ -107,5 +111,7 @@ class Column(IntEnum):
     BIAS = 2
     Y = 3
     """bytes before its outputs in a position"""
-    COUNT = 4
+    FIRST = 4
+    """number of its first column within the group"""
+    COUNT = 5
     """columns that exist"""

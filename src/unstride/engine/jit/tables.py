@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 from ...geometry import Axis, Layer
@@ -178,10 +178,18 @@ def runs(box: Box, weights: Weights, x: Strides, channel_bytes: int, tap_bytes: 
     return tuple(found), len(last.taps) if merged else 1
 
 
-def boxes_within(layer: Layer, outputs: tuple[range, ...]) -> Iterator[Box]:
-    """The layer's boxes, cut to a block of outputs."""
-    kept = []
-    for axis, wanted in zip(layer.axes, outputs, strict=True):
-        strips = (clipped(strip, wanted) for strip in by_output(axis, layer.transposed))
-        kept.append([strip for strip in strips if strip is not None])
+def boxes_within(layer: Layer, outputs: tuple[range, ...], ends: tuple[int, int] = (0, 0)) -> Iterator[Box]:
+    """The layer's boxes, cut to a block of outputs; so many outputs at the ends of the last axis are apart."""
+    kept: list[list[Strip]] = []
+    for number, (axis, wanted) in enumerate(zip(layer.axes, outputs, strict=True)):
+        strips = by_output(axis, layer.transposed)
+        last = number == layer.rank - 1
+        pieces = _apart(wanted, ends[0], layer.output_size[-1] - ends[1]) if last else [wanted]
+        kept.append([strip for strip in (clipped(s, piece) for s in strips for piece in pieces) if strip is not None])
     return (Box(strips) for strips in product(*kept))
+
+
+def _apart(outputs: range, low: int, high: int) -> list[range]:
+    """A range, cut at two indices where they lie in it."""
+    cuts = sorted({outputs.start, outputs.stop} | {cut for cut in (low, high) if cut in outputs})
+    return [range(begin, end) for begin, end in pairwise(cuts)]
