@@ -99,6 +99,15 @@ class Code:
         """Write the elements of the mask; no other element is touched."""
         self._intrinsic("llvm.masked.store", VOID, value, self._pointer(address), mask)
 
+    def store_first(self, value: ir.Value, address: Number, count: int) -> None:
+        """Write the first ``count`` lanes, in pieces of a power of two: some CPUs are slow to store under a mask."""
+        done, size = 0, _bytes(value.type.element)
+        while done < count:
+            piece = 1 << ((count - done).bit_length() - 1)
+            part = value if piece == value.type.count else self.shuffle(value, value, range(done, done + piece))
+            self.store(part, address, done * size)
+            done += piece
+
     def _pointer(self, address: Number, offset: Number = 0) -> ir.Value:
         total = self.constant(address) if offset == 0 else self.add(address, offset)
         return self.builder.inttoptr(total, ir.PointerType())
@@ -121,10 +130,18 @@ class Code:
 
     def within(self, low: Number, high: Number, first: int, lanes: int) -> ir.Value:
         """The mask of the lanes ``first, first + 1, …`` that are in ``[low, high)``."""
-        kind = ir.VectorType(INT, lanes)
+        narrow = ir.IntType(32)  # as many to a register as single-precision lanes
+        kind = ir.VectorType(narrow, lanes)
         lane = ir.Constant(kind, list(range(first, first + lanes)))
-        above = self.builder.icmp_signed(">=", lane, self.splat(self.constant(low), kind))
-        return self.builder.and_(above, self.builder.icmp_signed("<", lane, self.splat(self.constant(high), kind)))
+        least, most = (self.splat(self._narrow(bound), kind) for bound in (low, high))
+        return self.builder.and_(
+            self.builder.icmp_signed(">=", lane, least), self.builder.icmp_signed("<", lane, most)
+        )
+
+    def _narrow(self, bound: Number) -> ir.Value:
+        """A bound in 32 bits: no lane is near the limits."""
+        limit = 2**31 - 1
+        return self.builder.trunc(self.maximum(self.minimum(bound, limit), -limit), ir.IntType(32))
 
     def _intrinsic(self, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
         kinds = [argument.type for argument in arguments]
@@ -198,11 +215,12 @@ class Code:
 
 def _alignment(kind: ir.Type) -> int:
     element = kind.element if isinstance(kind, ir.VectorType) else kind
-    return 8 if isinstance(element, ir.DoubleType) else 4 if isinstance(element, ir.FloatType) else _bytes(element)
+    return _bytes(element)
 
 
 def _bytes(kind: ir.Type) -> int:
-    return 2 if isinstance(kind, ir.HalfType) else max(1, int(kind.width) // 8)
+    known = {ir.HalfType: 2, ir.FloatType: 4, ir.DoubleType: 8}
+    return known.get(type(kind)) or max(1, int(kind.width) // 8)
 
 
 def _suffixes(name: str, result: ir.Type, kinds: list[ir.Type]) -> list[str]:

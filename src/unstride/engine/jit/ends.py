@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from llvmlite import ir
 
@@ -11,6 +12,9 @@ from .emit import Code
 
 _SHORT = ("relu", "relu6", "leaky_relu")
 """activations of a few instructions"""
+
+Kept: TypeAlias = "int | ir.Value | None"
+"""which lanes are written: the first so many, those of a mask, or all"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,16 @@ class End:
         builder.ret(activations.emit(builder, self.activation or "", self.parameters, function.args[0]))
         return function
 
-    def store(
-        self, c: Code, value: ir.Value, y: ir.Value, residual: ir.Value, bias: ir.Value | None, mask: ir.Value | None
-    ) -> None:
-        """Write the finished value to ``y``; the residual is read from an address, as much as the mask says."""
+    def store(self, c: Code, value: ir.Value, y: ir.Value, residual: ir.Value, bias: ir.Value | None, kept: Kept) -> None:
+        """Write the finished value to ``y``; the residual is read from an address like it, no lane that is not kept."""
         kind, other = value.type, None
         if self.residual:
-            other = c.load(residual, kind) if mask is None else c.masked_load(residual, mask, kind)
+            mask = c.within(0, kept, 0, kind.count) if isinstance(kept, int) else kept
+            other = c.load(residual, kind) if kept is None else c.masked_load(residual, mask, kind)
         done = self.finish(c, value, bias if self.bias else None, other)
-        if mask is None:
+        if kept is None:
             c.store(done, y)
+        elif isinstance(kept, int):
+            c.store_first(done, y, kept)
         else:
-            c.masked_store(done, y, mask)
+            c.masked_store(done, y, kept)

@@ -9,14 +9,14 @@ A depthwise layer is the same tile with a vector of inputs, one for each column,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 
 from llvmlite import ir
 
 from .emit import FLOATS, INT, Code
-from .ends import End
+from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
 from .target import Target
 from .transpose import emit_pack, emit_unpack
@@ -41,6 +41,10 @@ class Form:
     """outputs are channels-first: unpacked from a worker's scratch"""
     lanewise: bool = False
     """each column has its own input channel"""
+    last: int = 0
+    """columns of the last block of a group"""
+    cropped: bool = False
+    """whether some positions lack columns"""
 
     @property
     def key(self) -> str:
@@ -49,8 +53,7 @@ class Form:
 
     def positions(self, target: Target) -> int:
         """Positions of a tile: what the registers hold beside the weights and one input."""
-        free = target.registers - 1 - self.vectors * (2 if self.lanewise else 1)
-        return max(1, min(POINTERS, free // self.vectors))
+        return max(1, min(POINTERS, (target.registers - 1 - self.vectors) // self.vectors))
 
 
 def emit(form: Form, target: Target) -> ir.Module:
@@ -68,43 +71,83 @@ def _item(form: Form) -> int:
     return 8 if form.dtype == "float64" else 4
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """The arguments of a tile's function, in their order."""
+
+    x: ir.Value
+    weights: ir.Value
+    positions: ir.Value
+    """address of the positions' offsets, input and output"""
+    runs: ir.Value
+    run_count: ir.Value
+    length: ir.Value
+    y: ir.Value
+    bias: ir.Value
+    residual: ir.Value
+    low: ir.Value
+    """the first column that is written"""
+    high: ir.Value
+
+
 def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.Function:
-    """The sums of ``count`` positions: over all runs, then the end."""
-    c = Code(module, f"tile{count}", 11, internal=True)
-    x, weights, positions, runs, run_count, length, y, bias, residual, low, high = c.arguments
-    row = form.vectors * kind.count * _item(form)
-    starts = [c.add(x, c.load(positions, INT, 16 * p)) for p in range(count)]
+    """The sums of ``count`` positions over all runs, finished."""
+    c = Code(module, f"tile{count}", len(fields(Tile)), internal=True)
+    tile = Tile(*c.arguments)
+
+    lanes, width = kind.count, form.vectors * kind.count
+
+    def branch(kept: list[Kept]) -> None:
+        _write(c, form, tile, _sums(c, form, kind, tile, count, kept if form.lanewise else [None] * form.vectors), kept)
+
+    def last() -> None:
+        vectors = [form.last - v * lanes for v in range(form.vectors)]
+        branch([None if some >= lanes else max(0, some) for some in vectors])
+
+    def edge() -> None:
+        branch([c.within(tile.low, tile.high, v * lanes, lanes) for v in range(form.vectors)])
+
+    def cut() -> None:
+        ends = c.builder.and_(c.less(tile.low, 1), c.less(form.last - 1, tile.high))
+        c.either(ends, last, edge) if form.cropped else last()
+
+    if form.unpacks and not form.lanewise:
+        branch([None] * form.vectors)
+    else:
+        whole = c.builder.and_(c.less(tile.low, 1), c.less(width - 1, tile.high))
+        c.either(whole, lambda: branch([None] * form.vectors), cut)
+    return c.done()
+
+
+def _sums(
+    c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept: list[Kept]
+) -> list[ir.Value]:
+    """The sums of each position's vectors over all runs."""
+    starts = [c.add(tile.x, c.load(tile.positions, INT, 16 * p)) for p in range(count)]
     zeros = [ir.Constant(kind, None)] * (count * form.vectors)
-    with c.loop(run_count, zeros) as outer:
-        run = c.add(runs, c.mul(outer.index, 16))
-        offset, first = c.load(run), c.add(weights, c.load(run, INT, 8))
+    with c.loop(tile.run_count, zeros) as loop:
+        run = c.add(tile.runs, c.mul(loop.index, 16))
+        offset, weights = c.load(run), c.add(tile.weights, c.load(run, INT, 8))
         inputs = [c.add(start, offset) for start in starts]
         if form.lanewise:
-            outer.next = _lanewise(c, form, kind, inputs, first, outer.values, high)
+            loop.next = _lanewise(c, kind, inputs, weights, loop.values, kept)
         else:
-            outer.next = _products(c, kind, form.vectors, inputs, first, row, length, outer.values)
-    sums = outer.values
-    last = form.vectors * kind.count
+            row = form.vectors * kind.count * _item(form)
+            loop.next = _products(c, kind, form.vectors, inputs, weights, row, tile.length, loop.values)
+    return loop.values
 
-    def write(masked: bool) -> None:
-        for p in range(count):
-            offset = c.load(positions, INT, 16 * p + 8)
-            for v in range(form.vectors):
-                value = sums[p * form.vectors + v]
-                mask = c.within(low, high, v * kind.count, kind.count) if masked else None
-                at = v * kind.count * _item(form)
-                if form.unpacks:
-                    c.store(value, c.add(y, offset), at)
-                else:
-                    addend = c.load(bias, kind, at)
-                    form.end.store(c, value, c.add(y, offset, at), c.add(residual, offset, at), addend, mask)
 
-    if form.unpacks:
-        write(masked=False)
-    else:
-        whole = c.builder.and_(c.less(low, 1), c.less(last - 1, high))
-        c.either(whole, lambda: write(masked=False), lambda: write(masked=True))
-    return c.done()
+def _write(c: Code, form: Form, tile: Tile, sums: list[ir.Value], kept: list[Kept]) -> None:
+    """Finish the sums, and store what is kept of each vector of columns."""
+    for number, value in enumerate(sums):
+        p, v = divmod(number, form.vectors)
+        offset, at = c.load(tile.positions, INT, 16 * p + 8), v * value.type.count * _item(form)
+        y = c.add(tile.y, offset, at)
+        if form.unpacks:
+            c.store(value, y)
+        else:
+            bias = c.load(tile.bias, value.type, at) if form.end.bias else None
+            form.end.store(c, value, y, c.add(tile.residual, offset, at), bias, kept[v])
 
 
 def _products(
@@ -143,20 +186,21 @@ def _products(
 
 def _lanewise(
     c: Code,
-    form: Form,
     kind: ir.VectorType,
     inputs: list[ir.Value],
     weights: ir.Value,
     sums: list[ir.Value],
-    high: ir.Value,
+    kept: Sequence[Kept],
 ) -> list[ir.Value]:
     """The sums with one tap's products added: vectors of inputs, only those channels that exist."""
-    span, found = kind.count * _item(form), []
-    masks = [c.within(0, high, v * kind.count, kind.count) for v in range(form.vectors)]
-    for p, start in enumerate(inputs):
-        for v in range(form.vectors):
-            value = c.masked_load(c.add(start, v * span), masks[v], kind)
-            found.append(c.fma(value, c.load(weights, kind, v * span), sums[p * form.vectors + v]))
+    span, found = kind.count * (8 if isinstance(kind.element, ir.DoubleType) else 4), []
+    factors = [c.load(weights, kind, v * span) for v in range(len(kept))]
+    masks = [c.within(0, some, 0, kind.count) if isinstance(some, int) else some for some in kept]
+    for start in inputs:
+        for v, (factor, mask) in enumerate(zip(factors, masks, strict=True)):
+            at = c.add(start, v * span)
+            value = c.load(at, kind) if mask is None else c.masked_load(at, mask, kind)
+            found.append(c.fma(value, factor, sums[len(found)]))
     return found
 
 

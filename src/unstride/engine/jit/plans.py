@@ -88,8 +88,10 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     packs = channels_first and layer.in_channels > 1
     unpacks = channels_first and layer.out_channels > 1
     wide = not unpacks and can_widen(layer) and _idle(columns, lanes) > _idle(columns * layer.stride[-1], lanes)
-    vectors = _vectors(columns * (layer.stride[-1] if wide else 1), lanes)
-    return Product(Shape(layer, batch, Form(dtype, vectors, end, packs, unpacks, lanewise), target, wide))
+    columns *= layer.stride[-1] if wide else 1
+    vectors = _vectors(columns, lanes)
+    last = (columns - 1) % (vectors * lanes) + 1
+    return Product(Shape(layer, batch, Form(dtype, vectors, end, packs, unpacks, lanewise, last, wide), target, wide))
 
 
 def _idle(columns: int, lanes: int) -> float:

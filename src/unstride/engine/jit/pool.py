@@ -2,7 +2,8 @@
 
 The calling thread leads: it opens the job, does its share, and returns when every index is done. A worker that has
 nothing to do looks for the next job for ``SPIN`` seconds in compiled code, so that a burst of calls finds it awake,
-and then sleeps in Python until a leader wakes it. ``sharing.py`` holds what they do between them.
+and then sleeps in Python until a leader wakes it. While it looks, it offers its core to others every microsecond or
+so, for there may be more threads than cores. ``sharing.py`` holds what they do between them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 
 from ...errors import Reason, UnstrideError
-from . import binary, sharing
-from .sharing import ALIGNMENT, Word
+from .words import ALIGNMENT, Word
 
 THREADS_VARIABLE = "UNSTRIDE_NUM_THREADS"
 """environment variable that says how many threads a call uses; read once, when first needed"""
@@ -213,6 +213,8 @@ class _Compiled:
 
 @cache
 def _compiled() -> _Compiled:
+    from . import binary, sharing
+
     code = binary.load("pool", sharing.emit)
     word = ctypes.c_int64
     return _Compiled(

@@ -144,7 +144,7 @@ def tables(shape: Shape) -> Tables:
     most = max(len(piece.images) * piece.positions for piece in pieces)
     inputs = max(len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces)
     x_tile = _rounded(HEADER + 16 * most)
-    y_tile = _rounded(x_tile + inputs * position)
+    y_tile = _rounded(x_tile + inputs * position + shape.target.vector_bytes)
     end = _rounded(y_tile + most * shape.width * item)
     x_channel, y_channel = prod(layer.input_size) * item, prod(shape.real.output_size) * item
     leads = (*Strides.packed(layer.input_size, item).axes, 0, 0)[:2]
@@ -188,6 +188,7 @@ class _Parts:
         self.parts: list[tuple[int, ...]] = []
         self.runs: list[tuple[int, ...]] = []
         self.at: dict[tuple[int, ...], int] = {}
+        self.length = 0
         self.blocks: dict[tuple[tuple[range, ...], tuple[range, ...]], tuple[int, int]] = {}
 
     def chunk(self, piece: Chunk) -> tuple[int, ...]:
@@ -251,7 +252,8 @@ class _Parts:
     def _run(self, offsets: tuple[int, ...]) -> int:
         """Bytes before a list of runs, written once."""
         if offsets not in self.at:
-            self.at[offsets] = sum(map(len, self.runs)) * WORD
+            self.at[offsets] = self.length
+            self.length += len(offsets) * WORD
             self.runs.append(offsets)
         return self.at[offsets]
 

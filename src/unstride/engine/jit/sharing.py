@@ -17,46 +17,17 @@ state, all sequentially consistent, so one of them sees the other. Orders: https
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 
 from llvmlite import ir
 
 from .target import Target
-
-ALIGNMENT = 128
-"""bytes apart at which threads write without slowing each other: two cache lines, for they are fetched in pairs"""
+from .words import Word
 
 PLACE, JOB = 1 << 16, 1 << 32
 """one open place, and one job, in the state"""
 
 BREATH = 32
 """pauses, about a microsecond, after which whoever waits lets another thread have the core"""
-
-
-class Word(IntEnum):
-    """Where a word is in the block; groups that different threads write lie ``ALIGNMENT`` apart."""
-
-    STATE = 0
-    STOP = 1
-    """not 0: workers are to go"""
-    SPINS = 2
-    """pauses that a worker waits for a job before it sleeps"""
-    YIELD = 3
-    """address of the system's function that lets another thread run, or of ``stay``"""
-    NEXT = 16
-    """the next index"""
-    TASK = 32
-    CONTEXT = 33
-    COUNT = 34
-    PLACES = 35
-    """workers that the job has room for"""
-    ASLEEP = 48
-    """workers asleep for whom no wake is on the way"""
-    WORKERS = 49
-    """workers there are"""
-    OWNER = 50
-    """the thread whose job this is, or 0"""
-    END = 64
 
 
 VOID, I64 = ir.VoidType(), ir.IntType(64)
@@ -292,9 +263,7 @@ def _emit_finish(module: ir.Module, complete: ir.Function) -> None:
 def _emit_serve(module: ir.Module, drain: ir.Function, hint: Callable[[_Code], None]) -> None:
     """``serve(words)``: do jobs as they come. 1 when none came for a while, counted asleep; 0 when told to stop."""
     code = _Code(module, "serve", I64, "words")
-    fresh, look, enter, work, closed = code.blocks("fresh look enter work closed")
-    rest, breathe, tired, stay, doze = code.blocks("rest breathe tired stay doze")
-    rouse, again, asleep, stop = code.blocks("rouse again asleep stop")
+    fresh, look, enter, work, closed, doze = code.blocks("fresh look enter work closed doze")
     spins = code.get(Word.SPINS)
     code.begin(fresh)
     jobs = code.lshr(code.get(Word.STATE), I64(32))
@@ -314,6 +283,17 @@ def _emit_serve(module: ir.Module, drain: ir.Function, hint: Callable[[_Code], N
     left.add_incoming(left, work)
     code.cbranch(code.wanted(), fresh, look)
     code.begin(closed)
+    tired = _emit_rest(code, hint, left, look)
+    code.begin(tired)
+    more = code.icmp_unsigned("!=", code.lshr(state, I64(32)), jobs)
+    code.cbranch(code.and_(more, code.wanted()), fresh, doze)
+    code.begin(doze)
+    _emit_doze(code, fresh)
+
+
+def _emit_rest(code: _Code, hint: Callable[[_Code], None], left: ir.Value, look: ir.Block) -> ir.Block:
+    """Return 0 when told to stop, else pause and ``look`` again; the block returned follows the last pause."""
+    rest, breathe, tired, stop = code.blocks("rest breathe tired stop")
     code.cbranch(code.icmp_signed("!=", code.get(Word.STOP), I64(0)), stop, rest)
     code.begin(rest)
     hint(code)
@@ -324,26 +304,20 @@ def _emit_serve(module: ir.Module, drain: ir.Function, hint: Callable[[_Code], N
     code.begin(breathe)
     code.give_way()
     left.add_incoming(fewer, breathe)
-    code.cbranch(code.icmp_signed(">", left, I64(0)), look, tired)
-    code.begin(tired)
-    code.cbranch(code.icmp_unsigned("==", code.lshr(state, I64(32)), jobs), doze, stay)
-    code.begin(stay)
-    code.cbranch(code.wanted(), fresh, doze)
-    _emit_doze(code, fresh, doze, rouse, again, asleep)
+    code.cbranch(code.icmp_signed(">", fewer, I64(0)), look, tired)
     code.begin(stop)
     code.ret(I64(0))
+    return tired
 
 
-def _emit_doze(
-    code: _Code, fresh: ir.Block, doze: ir.Block, rouse: ir.Block, again: ir.Block, asleep: ir.Block
-) -> None:
-    """From ``doze``: counted asleep, and return 1; or ``fresh`` again where a job was opened meanwhile."""
-    code.begin(doze)
+def _emit_doze(code: _Code, fresh: ir.Block) -> None:
+    """Counted asleep, return 1; or ``fresh`` again where a job was opened meanwhile and no wake is on the way."""
+    rouse, again, asleep = code.blocks("rouse again asleep")
     code.change("add", Word.ASLEEP, I64(1), "seq_cst")
     code.cbranch(code.open(code.get(Word.STATE, "seq_cst")), rouse, asleep)
     code.begin(rouse)
     sleepers = code.get(Word.ASLEEP, "seq_cst")
-    code.cbranch(code.icmp_signed(">", sleepers, I64(0)), again, asleep)  # 0: a wake is on the way
+    code.cbranch(code.icmp_signed(">", sleepers, I64(0)), again, asleep)
     code.begin(again)
     code.cbranch(code.swap(Word.ASLEEP, sleepers, code.sub(sleepers, I64(1)), "seq_cst"), fresh, rouse)
     code.begin(asleep)

@@ -30,7 +30,11 @@ def transposed(c: Code, rows: list[ir.Value]) -> list[ir.Value]:
 
 
 def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
-    """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours."""
+    """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours.
+
+    Whole vectors are written: what goes beyond a position's last channel is overwritten by what is written later,
+    at the end of the target by nothing.
+    """
     c = Code(module, "pack", 5, internal=True)
     source, target, positions, channels, step = c.arguments
     lanes, item = kind.count, _item(kind)
@@ -39,12 +43,15 @@ def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
     def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
         """One square; where a width or height is given, only so many positions or channels exist."""
         mask = None if width is None else c.within(0, width, 0, lanes)
-        kept = None if height is None else c.within(0, height, 0, lanes)
         origin = c.add(source, c.mul(first, step), c.mul(at, item))
         rows = [_row(c, c.add(origin, c.mul(step, k)), mask, kind, height, k) for k in range(lanes)]
         to = c.add(target, c.mul(at, row), c.mul(first, item))
         for k, value in enumerate(transposed(c, rows)):
-            _write_row(c, value, c.add(to, c.mul(row, k)), kept, width, k)
+            if width is None:
+                c.store(value, c.add(to, c.mul(row, k)))
+            else:
+                with c.builder.if_then(c.less(k, width)):
+                    c.store(value, c.add(to, c.mul(row, k)))
 
     _squares(c, positions, channels, lanes, square)
     return c.done()
@@ -106,7 +113,7 @@ Square = Callable[[ir.Value, ir.Value, ir.Value | None, ir.Value | None], None]
 
 
 def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, square: Square) -> None:
-    """All squares of a matrix: whole ones, and at its edges those whose width or height is given."""
+    """All squares of a matrix: at its edges, which come first, those whose width or height is given."""
     wide, high = (c.builder.and_(count, c.constant(-lanes)) for count in (positions, channels))
 
     def across(first: ir.Value, height: ir.Value | None) -> None:
@@ -116,11 +123,11 @@ def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, squar
         with c.builder.if_then(c.less(wide, positions)):
             square(wide, first, c.sub(positions, wide), height)
 
+    with c.builder.if_then(c.less(high, channels)):
+        across(high, c.sub(channels, high))
     with c.loop(high, step=lanes) as loop:
         across(loop.index, None)
         loop.next = []
-    with c.builder.if_then(c.less(high, channels)):
-        across(high, c.sub(channels, high))
 
 
 def _row(
@@ -131,18 +138,6 @@ def _row(
         exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), kind.count))
         mask = exists if mask is None else c.builder.and_(mask, exists)
     return c.load(address, kind) if mask is None else c.masked_load(address, mask, kind)
-
-
-def _write_row(
-    c: Code, value: ir.Value, address: ir.Value, mask: ir.Value | None, height: ir.Value | None, number: int
-) -> None:
-    if height is not None:
-        exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), value.type.count))
-        mask = exists if mask is None else c.builder.and_(mask, exists)
-    if mask is None:
-        c.store(value, address)
-    else:
-        c.masked_store(value, address, mask)
 
 
 def _item(kind: ir.VectorType) -> int:
