@@ -277,7 +277,7 @@ def _task(
     chunk = c.add(c.load(plan, INT, Plan.CHUNKS * WORD), c.mul(number, size(Chunk)))
     scratch = c.add(c.load(call, INT, Call.SCRATCH * WORD), c.mul(worker, c.load(plan, INT, Plan.SCRATCH * WORD)))
     x = c.add(c.load(call, INT, Call.X * WORD), c.load(chunk, INT, Chunk.X * WORD))
-    held = c.add(number, c.load(call, INT, Call.SERIAL * WORD))
+    held = c.add(number, 1)
 
     def begin() -> None:
         c.store(held, scratch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
@@ -26,6 +27,39 @@ class Tables:
     """bytes for each worker"""
     kept: tuple[Table, ...]
     """the tables that the plan points to"""
+
+
+class Scratch:
+    """Memory that one call uses and the next may use again."""
+
+    __slots__ = ("address", "words")
+
+    def __init__(self, size: int) -> None:
+        self.words = empty((size // 8,), np.dtype(np.int64))
+        self.address = int(self.words.ctypes.data)
+
+
+_FREE: dict[int, list[Scratch]] = defaultdict(list)
+"""for each power of two, scratches of so many bytes that no call uses"""
+KEPT = 4
+"""scratches of one size that are kept"""
+LARGEST = 2**26
+"""bytes beyond which none is kept"""
+
+
+def take(size: int) -> Scratch:
+    """A scratch of at least ``size`` bytes, of any content."""
+    try:
+        return _FREE[size.bit_length()].pop()
+    except IndexError:
+        return Scratch(1 << size.bit_length())
+
+
+def give(scratch: Scratch, size: int) -> None:
+    """A scratch that was taken for ``size`` bytes, to be used again."""
+    free = _FREE[size.bit_length()]
+    if len(free) < KEPT and size <= LARGEST:
+        free.append(scratch)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable
 from functools import lru_cache
-from itertools import count
+from math import prod
 from typing import Protocol
 
 import numpy as np
 
 from ...geometry import Layer
-from . import pool
+from .calls import Starter, starter
 from .ends import End
 from .kernels_product import Form
-from .memory import Array, Tables, empty
+from .memory import Array, Tables
 from .product import Product, Shape, can_widen
 from .target import host
 
-_SERIALS = count(1)
-_CHUNKS = 32
-"""binary places for the number of a chunk, beside the serial number of the call"""
-_BYTE = np.dtype(np.uint8)
 _PREFERRED = (2, 3, 1)
 """vectors in a block of columns"""
 
@@ -54,20 +48,13 @@ class Bound:
         spatial, channels = layer.output_size, layer.out_channels
         self.output_shape = (batch, *((channels, *spatial) if channels_first else (*spatial, channels)))
         self.task = family.task
+        pairs = layer.small_channels * (layer.large_channels // layer.groups)
+        self.products = batch * pairs * prod(axis.products for axis in layer.axes)
 
-    def starter(self, weights: int, bias: int) -> Callable[[int, int], None]:
-        """A function of the addresses of input and output that computes the one from the other."""
-        made, task = self.family.tables, self.task
-        plan, tasks = made.plan.ctypes.data, made.task_count
-        serials, run = _SERIALS, pool.run
-
-        def start(x: int, y: int) -> None:
-            threads = pool.num_threads()
-            scratch = empty((made.scratch * threads,), _BYTE)
-            context = array("q", (plan, x, weights, bias, y, 0, scratch.ctypes.data, next(serials) << _CHUNKS))
-            run(task, context.buffer_info()[0], tasks, threads)
-
-        return start
+    def starter(self, weights: Array, bias: Array | None) -> Starter:
+        """How to compute an output from an input, with packed weights and bias."""
+        addresses = (weights.ctypes.data, 0 if bias is None else bias.ctypes.data)
+        return starter(self.task, self.family.tables, *addresses, self.products)
 
 
 @lru_cache(maxsize=64)

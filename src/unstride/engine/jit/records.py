@@ -7,7 +7,7 @@ from enum import IntEnum
 WORD = 8
 """bytes of a field"""
 HEADER = 64
-"""bytes at the start of a worker's scratch: which chunk of which call it holds"""
+"""bytes at the start of a worker's scratch: which chunk it holds, counted from 1, or 0"""
 
 
 def size(record: type[IntEnum]) -> int:
@@ -26,8 +26,6 @@ class Call(IntEnum):
     Y = 4
     RESIDUAL = 5
     SCRATCH = 6
-    SERIAL = 7
-    """a number that no other call has, shifted to leave room for a chunk's"""
 
 
 class Plan(IntEnum):

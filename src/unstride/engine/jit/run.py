@@ -80,17 +80,28 @@ def channels_first(x: Array) -> bool:
 class Ready:
     """A layer with its code, tables and weights at hand, for inputs of one shape and layout."""
 
-    __slots__ = ("_bias", "_bound", "_dtype", "_moved", "_shape", "_start", "_weights")
+    __slots__ = ("_bound", "_dtype", "_held", "_order", "_shape", "_start", "_view")
 
     def __init__(self, bound: Bound, weights: Array, bias: Array | None) -> None:
-        self._bound, self._weights, self._bias = bound, weights, bias
-        self._dtype, self._shape, self._moved = bound.dtype, bound.output_shape, not bound.channels_first
-        self._start = bound.starter(weights.ctypes.data, 0 if bias is None else bias.ctypes.data)
+        self._bound, self._held, self._dtype = bound, (weights, bias), bound.dtype
+        self._shape, rank = bound.output_shape, len(bound.output_shape) - 2
+        self._order = (0, *range(2, rank + 2), 1) if not bound.channels_first else None
+        self._view = (0, rank + 1, *range(1, rank + 1)) if not bound.channels_first else None
+        self._start = bound.starter(weights, bias)
 
-    def __call__(self, x: Array) -> Array:
-        data = x.transpose(0, *range(2, x.ndim), 1) if self._moved else x
-        if data.dtype != self._dtype or not data.flags.c_contiguous:
-            data = np.ascontiguousarray(data, self._dtype)
+    def __call__(self, x: Array, residual: Array | None = None) -> Array:
+        y = self.written(self._placed(x), None if residual is None else self._placed(residual))
+        return y.transpose(self._view) if self._view else y
+
+    def written(self, x: Array, residual: Array | None = None) -> Array:
+        """The output in the order of its elements in memory; ``x`` is trusted to lie as the code wants it."""
         y = np.empty(self._shape, self._dtype)
-        self._start(data.ctypes.data, y.ctypes.data)
-        return np.moveaxis(y, -1, 1) if self._moved else y
+        self._start(x, y, residual)
+        return y
+
+    def _placed(self, array: Array) -> Array:
+        """The array in the order and type that the code wants; itself where it is."""
+        moved = array.transpose(self._order) if self._order else array
+        if moved.dtype != self._dtype or not moved.flags.c_contiguous:
+            return np.ascontiguousarray(moved, self._dtype)
+        return moved

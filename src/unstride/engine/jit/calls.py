@@ -1,0 +1,114 @@
+"""A call of compiled code: its record filled in, its tasks done by the caller alone or with the pool."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cache
+
+import numpy as np
+from llvmlite import ir
+
+from . import binary, pool
+from .emit import INT, TASK, Code
+from .memory import Array, Tables, give, take
+from .records import WORD, Call, size
+
+ALONE = 2**19
+"""multiply-accumulates up to which sharing a call costs more than it saves"""
+
+Starter = Callable[[Array, Array, Array | None], None]
+"""computes its second argument from its first, and a residual if there is one: arrays as the code wants them"""
+
+
+class Errand(IntEnum):
+    """All tasks of a layer for one thread: what does not change from call to call."""
+
+    TASK = 0
+    COUNT = 1
+    PLAN = 2
+    WEIGHTS = 3
+    BIAS = 4
+
+
+def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -> Starter:
+    """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
+    if products <= ALONE and _address_offset() is not None:
+        return _alone(task, tables, weights, bias)
+    plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
+
+    def start(x: Array, y: Array, residual: Array | None) -> None:
+        threads = min(pool.num_threads(), tasks)
+        scratch = take(threads * step)
+        scratch.words[: threads * step // WORD : step // WORD] = 0
+        added = 0 if residual is None else residual.ctypes.data
+        fields = array("q", (plan, x.ctypes.data, weights, bias, y.ctypes.data, added, scratch.address))
+        pool.run(task, fields.buffer_info()[0], tasks, threads)
+        give(scratch, threads * step)
+
+    return start
+
+
+def _alone(task: int, tables: Tables, weights: int, bias: int) -> Starter:
+    """One compiled call for all tasks, which reads the arrays' addresses itself: NumPy takes longer to tell them."""
+    errand = np.array([task, tables.task_count, tables.plan.ctypes.data, weights, bias], np.int64)
+    nothing = np.zeros(1, np.int64)
+    address, none, step = errand.ctypes.data, nothing.ctypes.data, tables.scratch
+    code, offset = _errands(), _address_offset() or 0
+
+    def start(
+        x: Array, y: Array, residual: Array | None, _kept: tuple[Array, Tables, Array] = (errand, tables, nothing)
+    ) -> None:
+        scratch = take(step)
+        added = none if residual is None else id(residual) + offset
+        code(address, id(x) + offset, id(y) + offset, added, scratch.address)
+        give(scratch, step)
+
+    return start
+
+
+@cache
+def _address_offset() -> int | None:
+    """Bytes in an array object before its elements' address; none where arrays are not built as CPython's are.
+
+    NumPy's C API: in ``PyArrayObject_fields`` the address follows the object's head.
+    """
+    probe, offset = np.zeros(1), object.__basicsize__
+    if np.ndarray.__basicsize__ < offset + WORD:
+        return None
+    found = ctypes.c_void_p.from_address(id(probe) + offset).value
+    return offset if found == probe.ctypes.data else None
+
+
+@cache
+def _errands() -> Callable[[int, int, int, int, int], None]:
+    code = binary.load("errand", lambda _: _emit())
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(code.address("errand"))
+    function.code = code  # type: ignore[attr-defined] # keeps the code in memory
+    return function
+
+
+def _emit() -> ir.Module:
+    """``errand(record, x, y, residual, scratch)``: all tasks; the arrays by the addresses of their addresses."""
+    module = ir.Module("errand")
+    c = Code(module, "errand", 5)
+    record, x, y, residual, scratch = c.arguments
+
+    def field(number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
+    fields = {Call.PLAN: field(Errand.PLAN), Call.WEIGHTS: field(Errand.WEIGHTS), Call.BIAS: field(Errand.BIAS)}
+    fields |= {Call.X: c.load(x), Call.Y: c.load(y), Call.RESIDUAL: c.load(residual), Call.SCRATCH: scratch}
+    for number, value in fields.items():
+        c.store(value, call, number * WORD)
+    c.store(c.constant(0), scratch)
+    task = c.builder.inttoptr(field(Errand.TASK), TASK.as_pointer())
+    with c.loop(field(Errand.COUNT)) as loop:
+        c.builder.call(task, [call, loop.index, c.constant(0)])
+    c.done()
+    return module
+
+
