@@ -28,7 +28,10 @@ def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = No
     """``x`` above the threshold, at most ``max_value``; ``negative_slope · (x − threshold)`` below it."""
     real = _real(x)
     above = np.minimum(real, max_value) if max_value is not None else real
-    return np.where(real > threshold, above, negative_slope * (real - threshold)).astype(real.dtype)
+    with np.errstate(invalid="ignore"):
+        # 0 · −∞ is not a number, but the slope of nothing is nothing
+        below = negative_slope * (real - threshold) if negative_slope else np.where(np.isnan(real), real, 0)
+    return np.where(real > threshold, above, below).astype(real.dtype)
 
 
 def relu6(x: ArrayLike) -> Array:
@@ -198,6 +201,13 @@ BY_NAME: Mapping[str, Activation] = {
         tanh_shrink,
     )
 }
+DEFAULTS: Mapping[str, tuple[float, ...]] = {"leaky_relu": (0.2,), "elu": (1.0,), "celu": (1.0,)}
+"""arguments that an activation has where none are given, as code that computes it without this module needs them"""
+FUSED = (
+    *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "exponential", "sigmoid", "log_sigmoid", "silu"),
+    *("gelu", "tanh", "softplus", "softsign", "mish", "hard_sigmoid", "hard_silu", "hard_tanh"),
+)
+"""activations that compiled code computes before it stores a sum"""
 ALIASES = {"swish": silu, "hard_swish": hard_silu}
 swish, hard_swish = silu, hard_silu
 

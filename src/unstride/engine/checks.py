@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import Reason, UnstrideError
 from ..geometry import Layer
@@ -51,6 +52,18 @@ def check_bias(layer: Layer, bias: Array | None) -> None:
     if bias is not None and bias.shape != (layer.out_channels,):
         rule = f"must have shape ({layer.out_channels},): one number for each output channel"
         raise UnstrideError(Reason.CHANNELS, rule, argument="bias.shape", value=bias.shape)
+
+
+def residual(layer: Layer, batch: int, given: ArrayLike | None) -> Array | None:
+    """The residual as an array; UnstrideError unless it is absent or has the output's shape."""
+    if given is None:
+        return None
+    array, wanted = np.asarray(given), (batch, layer.out_channels, *layer.output_size)
+    if array.shape != wanted:
+        raise UnstrideError(
+            Reason.SIZE, f"must have the output's shape, {wanted}", argument="residual.shape", value=array.shape
+        )
+    return array
 
 
 def check_batch(x: Array, grad_output: Array) -> None:

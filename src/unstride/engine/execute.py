@@ -8,9 +8,9 @@ element types of results are those of ``dtypes``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -20,6 +20,7 @@ from ..geometry import Layer
 from . import adjoint, blas, checks, reference
 from .boxes import families
 from .dtypes import Arithmetic, Operand, check_kind, distinct
+from .ends import Activation, Ends
 from .jit import run as jit
 from .plan import Footprint, Plan, plan
 
@@ -38,9 +39,28 @@ class Engine:
     """whether it can compute the layer with sums in an element type"""
     pack: Callable[[Layer, Array, DType], Any]
     """the weights as ``run`` takes them, in an element type"""
-    run: Callable[[Plan, Array, Any, Array | None], Array]
+    run: Callable[[Plan, Array, Any, Ends], Array]
     """the output, in the plan's element type, from data in any and packed weights in the plan's"""
     weight_gradient: Callable[[Plan, Array, Array], Array]
+    ready: Callable[[Plan, Array, Any, Ends], Ready] | None = None
+    """like ``run``, as a function of data with the same shape, strides and type, and of a residual"""
+
+
+class Ready(Protocol):
+    """A layer bound to everything but the data."""
+
+    def __call__(self, x: Array, residual: Array | None = None) -> Array:
+        """The output, in the plan's element type."""
+
+    def takes(self, x: Array) -> bool:
+        """Whether data lies as the engine wants it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of ``written``: ``(batch, channels, *spatial)`` or ``(batch, *spatial, channels)``, as the data lies."""
+
+    def written(self, x: Array) -> Array:
+        """The output as it lies in memory, from data that lies as the engine wants it; nothing is checked."""
 
 
 def _always(*_: object) -> bool:
@@ -51,10 +71,15 @@ def _as_given(_: Layer, weights: Array, dtype: DType) -> Array:
     return weights.astype(dtype)
 
 
-def _define(plan: Plan, x: Array, packed: Array, bias: Array | None) -> Array:
-    given = None if bias is None else bias.astype(plan.dtype)
+def _blas(plan: Plan, x: Array, packed: blas.Packed, ends: Ends) -> Array:
+    return ends.after_bias(blas.run(plan, x, packed, ends.bias))
+
+
+def _define(plan: Plan, x: Array, packed: Array, ends: Ends) -> Array:
+    given = None if ends.bias is None else ends.bias.astype(plan.dtype)
     with np.errstate(all="ignore"):
-        return reference.run(plan.layer, x.astype(plan.dtype), packed, given).astype(plan.dtype)
+        y = reference.run(plan.layer, x.astype(plan.dtype), packed, given).astype(plan.dtype)
+    return ends.after_bias(y)
 
 
 def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
@@ -64,8 +89,8 @@ def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
 
 
 ENGINES: tuple[Engine, ...] = (
-    Engine("jit", jit.available, jit.supports, jit.pack, jit.run, adjoint.weight_gradient),
-    Engine("blas", _always, _always, blas.pack, blas.run, adjoint.weight_gradient),
+    Engine("jit", jit.available, jit.supports, jit.pack, jit.run, adjoint.weight_gradient, jit.ready),
+    Engine("blas", _always, _always, blas.pack, _blas, adjoint.weight_gradient),
     Engine("reference", _always, _always, _as_given, _define, _define_gradient),
 )
 """in order of preference: the first that is available and supports the layer is taken"""
@@ -84,9 +109,18 @@ def choose(layer: Layer, dtype: DType, name: str | None = None) -> Engine:
 
 
 def run(
-    planned: Plan | Layer, x: ArrayLike, weights: ArrayLike, bias: ArrayLike | None = None, *, engine: str | None = None
+    planned: Plan | Layer,
+    x: ArrayLike,
+    weights: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    residual: ArrayLike | None = None,
+    activation: Activation | str | None = None,
+    engine: str | None = None,
 ) -> Array:
     """The output, ``(batch, out_channels, *output_size)``, in any strides; a plan's engine holds unless one is named.
+
+    The residual, of the output's shape, is added to the sums; then the activation is applied.
 
     >>> from unstride.geometry import Axis
     >>> layer = Layer((Axis(2, 4, 3, stride=2),), small_channels=1, large_channels=1)
@@ -99,8 +133,19 @@ def run(
     numbers = _arithmetic(layer, Operand.of(data, "x"), Operand.of(factors, "weights"), addend)
     row = choose(layer, numbers.compute, engine)
     made = _affordable(layer, data, numbers, row)
+    ends, later = _ends(numbers, addend, checks.residual(layer, len(data), residual), Activation.of(activation))
     with numbers.adding():
-        return numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), addend))
+        y = numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), ends))
+        return later.after_bias(y)
+
+
+def _ends(
+    numbers: Arithmetic, bias: Array | None, residual: Array | None, activation: Activation | None
+) -> tuple[Ends, Ends]:
+    """What the engine does to its sums, and what is done to results of another kind."""
+    if numbers.result.kind == "f":
+        return Ends(bias, residual, activation), Ends()
+    return Ends(bias), Ends(None, residual, activation)
 
 
 def input_gradient(layer: Layer, grad_output: ArrayLike, weights: ArrayLike, *, engine: str | None = None) -> Array:
@@ -147,16 +192,43 @@ class Prepared:
     """element type of the packed weights"""
     packed: Any
     bias: Array | None
+    activation: Activation | None = None
+    bound: dict[tuple[object, ...], Ready] = field(default_factory=dict)
+    """by shape, strides and type of the data: what is known to fit"""
 
-    def __call__(self, x: ArrayLike) -> Array:
+    def __call__(self, x: ArrayLike, residual: ArrayLike | None = None) -> Array:
+        if residual is None and type(x) is np.ndarray:
+            ready = self.bound.get((x.shape, x.strides, x.dtype))
+            if ready is not None:
+                return ready(x)
         data = _data(self.layer, x)
+        added = checks.residual(self.layer, len(data), residual)
         numbers = _arithmetic(self.layer, Operand.of(data, "x"), self.operand, self.bias)
-        ready = numbers.compute == self.compute
-        row = self.row if ready else choose(self.layer, numbers.compute)
+        fits = numbers.compute == self.compute
+        row = self.row if fits else choose(self.layer, numbers.compute)
         made = _affordable(self.layer, data, numbers, row)
-        packed = self.packed if ready else row.pack(self.layer, self.weights, numbers.compute)
+        packed = self.packed if fits else row.pack(self.layer, self.weights, numbers.compute)
+        ends, later = _ends(numbers, self.bias, added, self.activation)
+        if fits and residual is None and row.ready and numbers.result == numbers.compute == data.dtype:
+            return self._bind(data, row.ready(made, data, packed, ends))(data)
         with numbers.adding():
-            return numbers.finish(row.run(made, data, packed, self.bias))
+            return later.after_bias(numbers.finish(row.run(made, data, packed, ends)))
+
+    def ready(self, x: Array) -> Ready | None:
+        """What computes data like ``x``, seen before and lying as the engine wants it."""
+        found = self.bound.get((x.shape, x.strides, x.dtype))
+        return found if found is not None and found.takes(x) else None
+
+    def _bind(self, data: Array, ready: Ready) -> Ready:
+        """Remember what fits data like this; not of every shape there ever was."""
+        if len(self.bound) >= BOUND:
+            self.bound.clear()
+        self.bound[data.shape, data.strides, data.dtype] = ready
+        return ready
+
+
+BOUND = 64
+"""shapes that a prepared layer remembers"""
 
 
 def prepare(
@@ -164,6 +236,7 @@ def prepare(
     weights: ArrayLike,
     bias: ArrayLike | None = None,
     *,
+    activation: Activation | str | None = None,
     dtype: DTypeLike | None = None,
     engine: str | None = None,
 ) -> Prepared:
@@ -179,8 +252,8 @@ def prepare(
     operand = Operand.of(factors, "weights")
     compute = _arithmetic(layer, Operand.expected(dtype or factors.dtype), operand, addend).compute
     check(layer, dtype=compute, held=held)
-    row = choose(layer, compute, engine)
-    return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend)
+    row, applied = choose(layer, compute, engine), Activation.of(activation)
+    return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend, applied)
 
 
 def check(layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", held: int = 0) -> None:

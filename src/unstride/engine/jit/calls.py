@@ -110,5 +110,3 @@ def _emit() -> ir.Module:
         c.builder.call(task, [call, loop.index, c.constant(0)])
     c.done()
     return module
-
-

@@ -172,7 +172,7 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function]) -> None:
     )
     inputs, outputs = _field(c, plan, Rows.INPUTS), _field(c, plan, Rows.OUTPUTS)
     shared = {
-        **{Frame.BIAS: bias, Frame.COUNT: _field(c, task, Task.COUNT), Frame.FINITE: c.load(header)},
+        Frame.BIAS: bias, Frame.COUNT: _field(c, task, Task.COUNT), Frame.FINITE: c.load(header),
         **{to: _field(c, plan, Rows[to.name]) for to in (Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)},
     }
     _keep(c, frame, shared)
@@ -186,10 +186,10 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function]) -> None:
             first, shift = _field(c, each, Pass.FIRST), _field(c, each, Pass.SHIFT)
             at = c.add(to, c.mul(first, _item(form)))
             own = {
-                **{Frame.X: c.add(x_row, c.mul(shift, _item(form))), Frame.TAP: _field(c, each, Pass.TAP)},
-                **{Frame.WEIGHTS: c.add(weights, _field(c, each, Pass.WEIGHTS))},
-                **{Frame.Y: c.add(y, at), Frame.RESIDUAL: c.add(residual, at), Frame.OUTPUTS: c.sub(outputs, first)},
-                **{Frame.LOW: c.sub(0, shift), Frame.HIGH: c.sub(inputs, shift)},
+                Frame.X: c.add(x_row, c.mul(shift, _item(form))), Frame.TAP: _field(c, each, Pass.TAP),
+                Frame.WEIGHTS: c.add(weights, _field(c, each, Pass.WEIGHTS)),
+                Frame.Y: c.add(y, at), Frame.RESIDUAL: c.add(residual, at), Frame.OUTPUTS: c.sub(outputs, first),
+                Frame.LOW: c.sub(0, shift), Frame.HIGH: c.sub(inputs, shift),
             }
             _keep(c, frame, own)
             places = (_field(c, task, Task.PLACE), _field(c, task, Task.PLACE_END))

@@ -58,11 +58,9 @@ class Bound:
 
 
 @lru_cache(maxsize=64)
-def bind(layer: Layer, batch: int, dtype: str, *, channels_first: bool, bias: bool) -> Bound:
+def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool) -> Bound:
     """The code and tables of a layer."""
-    return Bound(
-        layer, batch, dtype, _family(layer, batch, dtype, End(bias=bias), channels_first), channels_first=channels_first
-    )
+    return Bound(layer, batch, dtype, _family(layer, batch, dtype, end, channels_first), channels_first=channels_first)
 
 
 def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool) -> Family:

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...geometry import Layer
+from ..activations import FUSED
 from ..boxes import by_output
+from ..ends import Activation, Ends
 from ..plan import Plan
 
 if TYPE_CHECKING:
@@ -56,20 +58,26 @@ def pack(_: Layer, weights: Array, dtype: np.dtype[Any]) -> Packed:
     return Packed(weights.astype(dtype, copy=False))
 
 
-def run(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Array:
+def run(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Array:
     """The layer's output, in the layout of ``x``."""
-    return ready(plan, x, packed, bias)(x)
+    return ready(plan, x, packed, ends)(x, ends.residual)
 
 
-def ready(plan: Plan, x: Array, packed: Packed, bias: Array | None) -> Ready:
-    """A function of arrays with the shape, strides and type of ``x``."""
+def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
+    """A function of data with the shape, strides and type of ``x``, and of a residual where ``ends`` has one."""
     from . import plans
+    from .ends import End
 
-    first = channels_first(x)
-    bound = plans.bind(plan.layer, plan.batch, plan.dtype, channels_first=first, bias=bias is not None)
-    if bound.family.order not in packed.orders:
-        packed.orders[bound.family.order] = bound.family.pack_weights(packed.weights)
-    return Ready(bound, packed.orders[bound.family.order], None if bias is None else bound.family.pack_bias(bias))
+    activation = ends.activation
+    fused = activation if activation and activation.name in FUSED else None
+    named = (fused.name, fused.parameters) if fused else (None, ())
+    end = End(ends.bias is not None, ends.residual is not None, *named)
+    bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
+    family = bound.family
+    if family.order not in packed.orders:
+        packed.orders[family.order] = family.pack_weights(packed.weights)
+    bias = None if ends.bias is None else family.pack_bias(ends.bias)
+    return Ready(bound, packed.orders[family.order], bias, None if fused else activation)
 
 
 def channels_first(x: Array) -> bool:
@@ -80,11 +88,12 @@ def channels_first(x: Array) -> bool:
 class Ready:
     """A layer with its code, tables and weights at hand, for inputs of one shape and layout."""
 
-    __slots__ = ("_bound", "_dtype", "_held", "_order", "_shape", "_start", "_view")
+    __slots__ = ("_after", "_bound", "_dtype", "_held", "_order", "_start", "_view", "shape")
 
-    def __init__(self, bound: Bound, weights: Array, bias: Array | None) -> None:
+    def __init__(self, bound: Bound, weights: Array, bias: Array | None, after: Activation | None = None) -> None:
+        self._after = after
         self._bound, self._held, self._dtype = bound, (weights, bias), bound.dtype
-        self._shape, rank = bound.output_shape, len(bound.output_shape) - 2
+        self.shape, rank = bound.output_shape, len(bound.output_shape) - 2
         self._order = (0, *range(2, rank + 2), 1) if not bound.channels_first else None
         self._view = (0, rank + 1, *range(1, rank + 1)) if not bound.channels_first else None
         self._start = bound.starter(weights, bias)
@@ -95,13 +104,16 @@ class Ready:
 
     def written(self, x: Array, residual: Array | None = None) -> Array:
         """The output in the order of its elements in memory; ``x`` is trusted to lie as the code wants it."""
-        y = np.empty(self._shape, self._dtype)
+        y = np.empty(self.shape, self._dtype)
         self._start(x, y, residual)
-        return y
+        return self._after(y) if self._after else y
+
+    def takes(self, x: Array) -> bool:
+        """Whether data lies as the code wants it."""
+        moved = x.transpose(self._order) if self._order else x
+        return moved.dtype == self._dtype and bool(moved.flags.c_contiguous)
 
     def _placed(self, array: Array) -> Array:
         """The array in the order and type that the code wants; itself where it is."""
         moved = array.transpose(self._order) if self._order else array
-        if moved.dtype != self._dtype or not moved.flags.c_contiguous:
-            return np.ascontiguousarray(moved, self._dtype)
-        return moved
+        return moved if self.takes(array) else np.ascontiguousarray(moved, self._dtype)

@@ -1,0 +1,134 @@
+"""The gradient of the weights in compiled code: which tile suits a layer, and the call.
+
+The same sums serve both directions of a layer: a tap joins a small channel and a large one wherever they meet. Small
+positions are cut into *chunks*, walked in order; tasks share the sums among them or, where these are few, ranges of
+chunks whose partial sums are added in order. What a task is depends on the layer alone, so the result is the same
+for any number of threads.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...geometry import Layer
+from ..plan import Plan
+from . import binary, kernels_gradient, pool
+from .gradient_tables import CHANNELS, Shape, Tables, strips, tables
+from .kernels_gradient import Form
+from .memory import Array, empty
+from .run import channels_first
+from .target import Target, host
+
+MOST_ROWS = 8
+MOST_VECTORS = 4
+MERGED = 64
+"""large channels up to which taps side by side count as channels"""
+REUSED = 4
+"""tiles that must read a gathered position for gathering to pay"""
+
+
+def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
+    """The gradient of the weights, ``(small_channels, large_channels / groups, *taps)``, in any strides."""
+    dtype, layer = np.dtype(plan.dtype), plan.layer
+    small, large = (x, grad_output) if layer.transposed else (grad_output, x)
+    shape = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
+    if not small.size * large.size:
+        return np.zeros(shape, dtype)
+    firsts = channels_first(small), channels_first(large)
+    bound = bind(layer, plan.batch, plan.dtype, *firsts)
+    data = [_contiguous(array, dtype, first) for array, first in zip((small, large), firsts, strict=True)]
+    return bound(*data)
+
+
+def _contiguous(array: Array, dtype: np.dtype[Any], first: bool) -> Array:
+    moved = array if first else array.transpose(0, *range(2, array.ndim), 1)
+    return np.ascontiguousarray(moved, dtype)
+
+
+class Bound:
+    """A layer's code and tables, for one batch, type and layout of each side."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape, self.tables = shape, tables(shape)
+        self.held, self.order = shape.held
+        form = shape.form
+        self.task = binary.load(form.key, lambda target: kernels_gradient.emit(form, target)).address("task")
+
+    def __call__(self, small: Array, large: Array) -> Array:
+        """The gradient from contiguous arrays of the two sides."""
+        made: Tables = self.tables
+        allocate = np.empty if made.fresh else np.zeros
+        sums = allocate((made.splits, *self.held), np.dtype(self.shape.form.dtype))
+        threads = pool.num_threads()
+        scratch = empty((made.scratch * threads,), np.dtype(np.uint8))
+        addresses = (made.plan, small, large, sums, scratch)
+        context = array("q", [part.ctypes.data for part in addresses])
+        pool.run(self.task, context.buffer_info()[0], made.task_count, threads)
+        total = sums[0] if made.splits == 1 else np.add.reduce(sums, axis=0)
+        return np.asarray(total.transpose(self.order))
+
+
+@lru_cache(maxsize=64)
+def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: bool) -> Bound:
+    """The code and tables of a layer."""
+    target = host()
+    item = np.dtype(dtype).itemsize
+    candidates = [
+        Shape(layer, batch, form, target.lanes(item), small_first, large_first, merged)
+        for form, merged in _forms(layer, dtype, target)
+    ]
+    return Bound(min(candidates, key=cost))
+
+
+def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, bool]]:
+    """Every tile that the registers hold, and whether it has taps side by side."""
+    last = layer.axes[-1]
+    lanewise = layer.groups > 1 and layer.small_channels == layer.groups == layer.large_channels
+    larges, smalls = layer.large_channels // layer.groups, layer.small_channels // layer.groups
+    mergeable = lanewise or (layer.groups == 1 and last.dilation == 1 < last.kernel and larges <= MERGED)
+    for vectors in range(1, MOST_VECTORS + 1):
+        taken = 2 * vectors if lanewise else vectors + 1
+        for rows in range(1, min(MOST_ROWS, (target.registers - taken) // vectors) + 1):
+            if lanewise:
+                yield Form(dtype, rows, vectors, small_lanes=True, lanewise=True), True
+                continue
+            for small_lanes in (False, True):
+                reused = -(-min(smalls, CHANNELS) // (vectors * target.lanes(_item(dtype)) if small_lanes else rows))
+                for merged in (False, True)[: 1 + mergeable]:
+                    yield Form(dtype, rows, vectors, small_lanes, gathered=reused >= REUSED), merged
+
+
+def _item(dtype: str) -> int:
+    return np.dtype(dtype).itemsize
+
+
+def cost(shape: Shape) -> float:
+    """Cycles that one row of small positions takes, about."""
+    form, width = shape.form, shape.form.vectors * shape.lanes
+    last = shape.layer.rank - 1
+    together = max(1, 256 // max(1, shape.small_size[-1]))
+    total = 0.0
+    for strip in strips(shape, last):
+        wide = len(strip.taps) * shape.larges
+        rows, columns = (wide, shape.smalls) if form.small_lanes else (shape.smalls, wide)
+        if form.lanewise:
+            rows, columns = len(strip.taps), shape.smalls
+        blocks = -(-columns // width)
+        whole, rest = divmod(rows, form.rows)
+        each = whole * _cycles(form, form.rows) + (_cycles(form, rest) if rest else 0)
+        gathered = (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors) * form.gathered
+        tiles = blocks * (whole + (rest > 0))
+        total += len(strip.output) * (blocks * each + gathered) + 40 * tiles / together
+    return total
+
+
+def _cycles(form: Form, rows: int) -> float:
+    """Cycles of one position in a tile: two multiply-adds or two loads in each."""
+    products = rows * form.vectors
+    loads = products + form.vectors if form.lanewise else rows + form.vectors
+    return max(products, loads) / 2 + 1

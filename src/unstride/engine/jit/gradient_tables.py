@@ -1,0 +1,398 @@
+"""Where the sums of a weight gradient lie, as tables of integers that compiled code walks: tasks, chunks, parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...geometry import Layer
+from ..boxes import Strip, by_output, by_tap
+from .kernels_gradient import PAIR, Form
+from .memory import ALIGNMENT, Table, table
+from .tables import Strides, clipped
+
+PANEL = 16 * 1024
+"""bytes of a panel: half of a common first-level cache"""
+WINDOW = 1024 * 1024
+"""bytes of a packed window, where a chunk can be that small"""
+CHANNELS = 128
+"""channels of a side in one task: their panels of a chunk share a second-level cache"""
+FEWEST = 32
+"""channels of a side below which a task is not cut: it would pack more than it sums"""
+TASKS = 8
+"""tasks wanted, to be shared among a few workers"""
+PARTIAL = 2 * 1024 * 1024
+"""bytes that all partial sums may take"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a layer's arrays lie in memory, and which tile sums them."""
+
+    layer: Layer
+    batch: int
+    form: Form
+    lanes: int
+    small_first: bool
+    """whether the small side's array is channels first"""
+    large_first: bool
+    merged: bool
+    """taps along the last axis lie side by side in a tile"""
+
+    @property
+    def item(self) -> int:
+        return self.form.item
+
+    @property
+    def groups(self) -> int:
+        return 1 if self.form.lanewise else self.layer.groups
+
+    @property
+    def smalls(self) -> int:
+        """Small channels of a group."""
+        return self.layer.small_channels // self.groups
+
+    @property
+    def larges(self) -> int:
+        """Large channels of a group; of a depthwise layer those that meet one small channel."""
+        return self.layer.large_channels // self.layer.groups
+
+    @property
+    def small_size(self) -> tuple[int, ...]:
+        return tuple(axis.small for axis in self.layer.axes)
+
+    @property
+    def large_size(self) -> tuple[int, ...]:
+        return tuple(axis.large for axis in self.layer.axes)
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Channels in a block of the small and of the large side."""
+        lanes = self.form.vectors * self.lanes
+        if self.form.lanewise:
+            return lanes, lanes
+        return (lanes, self.form.rows) if self.form.small_lanes else (self.form.rows, lanes)
+
+    @property
+    def held(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The gradient in memory: its shape, and the order of its axes as (small, large, taps…)."""
+        kernel, rank = self.layer.kernel, self.layer.rank
+        smalls, larges = self.layer.small_channels, self.larges
+        if self.form.small_lanes:
+            return (*kernel, larges, smalls), (rank + 1, rank, *range(rank))
+        if self.merged:
+            return (*kernel[:-1], smalls, kernel[-1], larges), (rank - 1, rank + 1, *range(rank - 1), rank)
+        return (*kernel, smalls, larges), (rank, rank + 1, *range(rank))
+
+    @property
+    def steps(self) -> tuple[int, int, tuple[int, ...]]:
+        """Bytes of the gradient between small channels, large channels, and taps along each axis."""
+        shape, order = self.held
+        strides = [prod(shape[axis + 1 :]) * self.item for axis in range(len(shape))]
+        small, large, *taps = (strides[axis] for axis in order)
+        return small, large, tuple(taps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What a call needs beside its arrays."""
+
+    plan: Table
+    task_count: int
+    scratch: int
+    """bytes for each worker"""
+    splits: int
+    """partial sums to add"""
+    fresh: bool
+    """whether every sum is written before it is added to"""
+    kept: tuple[object, ...]
+    """the tables that the plan points to"""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk: images, and small indices; single ones before the axis ``cut``, all of them behind it."""
+
+    images: range
+    smalls: tuple[range, ...]
+    cut: int
+
+
+def pieces(size: tuple[int, ...], batch: int, limit: int) -> Iterator[Piece]:
+    """The small positions in chunks of at most ``limit``."""
+    image, rank = prod(size), len(size)
+    if image <= limit:
+        for images in _blocks(batch, max(1, limit // image)):
+            yield Piece(images, tuple(map(range, size)), 0)
+        return
+    cut = next((axis for axis in range(rank - 1) if prod(size[axis + 1 :]) <= limit), rank - 1)
+    rest = size[cut + 1 :]
+    for number in range(batch):
+        for index in product(*map(range, size[:cut])):
+            for block in _blocks(size[cut], max(1, limit // prod(rest))):
+                lead = (range(at, at + 1) for at in index)
+                yield Piece(range(number, number + 1), (*lead, block, *map(range, rest)), cut)
+
+
+def _blocks(count: int, most: int) -> Iterator[range]:
+    """``range(count)`` in as few ranges of at most ``most`` as there can be, of about one length."""
+    number = -(-count // most)
+    for block in range(number):
+        yield range(block * count // number, (block + 1) * count // number)
+
+
+def strips(shape: Shape, axis: int) -> tuple[Strip, ...]:
+    """Small indices (as outputs) of one axis and the taps at which all of them meet the large side.
+
+    Taps side by side come in runs, the longest first; else each tap has its own strip.
+    """
+    if axis < shape.layer.rank - 1 or not shape.merged:
+        return by_tap(shape.layer.axes[axis], False)
+    found = (strip for strip in by_output(shape.layer.axes[axis], False) if strip.taps)
+    return tuple(sorted(found, key=lambda strip: -len(strip.taps)))
+
+
+def tables(shape: Shape) -> Tables:
+    """The tables of a layer, and the plan that points to them."""
+    writer = _Writer(shape)
+    limit = _limit(shape)
+    for piece in pieces(shape.small_size, shape.batch, limit):
+        writer.add(piece)
+    smalls, larges, splits = _sharing(shape, len(writer.chunks))
+    cuts = [number * len(writer.chunks) // splits for number in range(splits + 1)]
+    fresh = bool(writer.chunks) and all(writer.complete[cut] for cut in cuts[:-1])
+    tasks = list(_tasks(shape, smalls, larges, cuts, fresh))
+    offsets, scratch = _scratch(shape, writer, limit, max(map(len, smalls)), max(map(len, larges)))
+    pairs = np.concatenate(writer.pairs) if writer.pairs else np.zeros((0, 2), np.int32)
+    kept = (*(table(rows) for rows in (tasks, writer.chunks, writer.parts)), pairs)
+    item, layer = shape.item, shape.layer
+    small_plane, large_plane = prod(shape.small_size) * item, prod(shape.large_size) * item
+    plan = np.array(
+        [
+            *(part.ctypes.data for part in kept),
+            scratch,
+            *offsets,
+            shape.small_first,
+            shape.large_first,
+            layer.small_channels * item,
+            layer.large_channels * item,
+            small_plane,
+            large_plane,
+            small_plane * layer.small_channels,
+            large_plane * layer.large_channels,
+            *(*Strides.packed(shape.large_size, item).axes, 0, 0)[:2],
+            _in_panels(shape, smalls),
+            _row(shape),
+            layer.axes[-1].dilation,
+        ],
+        np.int64,
+    )
+    return Tables(plan, len(tasks), scratch, splits, fresh, kept)
+
+
+def _row(shape: Shape) -> int:
+    """Bytes of the gradient between the rows of a tile."""
+    small, large, taps = shape.steps
+    if shape.form.lanewise:
+        return taps[-1]
+    return large if shape.form.small_lanes else small
+
+
+def _limit(shape: Shape) -> int:
+    """Small positions in a chunk."""
+    form = shape.form
+    most = PANEL // (form.vectors * shape.lanes * form.item)
+    if not form.gathered:
+        most *= 2
+    if shape.large_first:
+        # each small position brings about a stride's worth of large ones
+        window = prod(shape.layer.stride) * min(shape.larges, CHANNELS) * form.item
+        most = min(most, max(1, WINDOW // window))
+    return most
+
+
+def _in_panels(shape: Shape, smalls: list[range]) -> bool:
+    return not shape.form.lanewise and max(map(len, smalls)) > shape.widths[0]
+
+
+def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
+    """Ranges of small and of large channels of a group, and the number of ranges of chunks."""
+    small_width, large_width = shape.widths
+    limits = [CHANNELS, max(CHANNELS, shape.larges) if shape.merged else CHANNELS]
+    size = prod(shape.held[0]) * shape.item
+
+    def cut() -> tuple[list[range], list[range]]:
+        smalls = list(_aligned(shape.smalls, limits[0], small_width))
+        if shape.form.lanewise:
+            return smalls, [range(1)]
+        return smalls, list(_aligned(shape.larges, limits[1], 1 if shape.merged else large_width))
+
+    smalls, larges = cut()
+    wanted = -(-TASKS // (shape.groups * len(smalls) * len(larges)))
+    splits = max(1, min(chunks, wanted, PARTIAL // max(1, size)))
+    while shape.groups * len(smalls) * len(larges) * splits < TASKS:
+        side = 0 if shape.merged or limits[0] >= limits[1] else 1
+        if min(limits[side], (shape.smalls, shape.larges)[side]) < 2 * FEWEST:
+            break
+        limits[side] //= 2
+        smalls, larges = cut()
+    return smalls, larges, splits
+
+
+def _aligned(count: int, most: int, width: int) -> Iterator[range]:
+    """``range(count)`` in ranges of about ``most``, all but the last of whole blocks."""
+    blocks = -(-count // width)
+    for block in _blocks(blocks, max(1, most // width)):
+        yield range(block.start * width, min(count, block.stop * width))
+
+
+def _tasks(
+    shape: Shape, smalls: list[range], larges: list[range], cuts: list[int], fresh: bool
+) -> Iterator[tuple[int, ...]]:
+    item = shape.item
+    small_step = prod(shape.small_size) * item if shape.small_first else item
+    large_step = prod(shape.large_size) * item if shape.large_first else item
+    by_small, by_large, _ = shape.steps
+    total = prod(shape.held[0]) * item
+    for split, (first, last) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+        for group, small, large in product(range(shape.groups), smalls, larges):
+            at, beside = group * shape.smalls + small.start, group * shape.larges + large.start
+            count = len(large)
+            if shape.form.lanewise:
+                beside, count = at, len(small)
+            gradient = split * total + at * by_small + large.start * by_large
+            yield first, last, at * small_step, len(small), beside * large_step, count, gradient, fresh
+
+
+def _scratch(shape: Shape, writer: _Writer, limit: int, smalls: int, larges: int) -> tuple[tuple[int, ...], int]:
+    """Where a worker's tiles and panels lie, and how much it needs."""
+    small_width, large_width = shape.widths
+    taps = shape.layer.kernel[-1] if shape.merged else 1
+    if shape.form.lanewise:
+        larges = smalls
+    sizes = (
+        limit * smalls * shape.small_first,
+        writer.window * larges * shape.large_first,
+        limit * -(-smalls // small_width) * small_width,
+        limit * -(-larges * taps // large_width) * large_width * shape.form.gathered,
+    )
+    offsets, end = [], 0
+    for size in sizes:
+        offsets.append(end)
+        # a vector beyond the last position may be written
+        end += -(-(size * shape.item + ALIGNMENT) // ALIGNMENT) * ALIGNMENT
+    return tuple(offsets), end
+
+
+class _Writer:
+    """Collects the records of chunks, parts and pairs; what two chunks share is written once."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.strips = [strips(shape, axis) for axis in range(shape.layer.rank)]
+        self.cut: dict[tuple[int, range], tuple[Strip, ...]] = {}
+        self.chunks: list[tuple[int, ...]] = []
+        self.complete: list[bool] = []
+        self.parts: list[tuple[int, ...]] = []
+        self.shapes: dict[object, tuple[int, int, bool]] = {}
+        self.pairs: list[NDArray[np.int32]] = []
+        self.tables: dict[object, int] = {}
+        self.written = 0
+        self.window = 0
+
+    def add(self, piece: Piece) -> None:
+        """The record of a chunk and its parts; nothing where it meets no large position."""
+        shape, item = self.shape, self.shape.item
+        found = [self._clipped(axis, smalls) for axis, smalls in enumerate(piece.smalls)]
+        if not all(found):
+            return
+        windows = tuple(
+            range(size) if axis > piece.cut else _window(kept)
+            for axis, (kept, size) in enumerate(zip(found, shape.large_size, strict=True))
+        )
+        size, images = prod(map(len, windows)), len(piece.images)
+        self.window = max(self.window, size * images)
+        key = (images, tuple(map(len, piece.smalls)), tuple(map(len, windows)), tuple(map(_relative, found, piece.smalls, windows)))
+        if key not in self.shapes:
+            self.shapes[key] = self._parts(piece, found, windows)
+        first, last, complete = self.shapes[key]
+        layer = shape.layer
+        small = _before(piece, piece.smalls, shape.small_size, layer.small_channels, shape.small_first) * item
+        large = _before(piece, windows, shape.large_size, layer.large_channels, shape.large_first) * item
+        leads = [*map(len, windows[: piece.cut]), 1, 1][:2]
+        positions, window = prod(map(len, piece.smalls)), prod(map(len, windows[piece.cut :]))
+        self.chunks.append((small, large, images, positions, *leads, window, first, last))
+        self.complete.append(complete)
+
+    def _clipped(self, axis: int, smalls: range) -> tuple[Strip, ...]:
+        key = (axis, smalls)
+        if key not in self.cut:
+            kept = (clipped(strip, smalls) for strip in self.strips[axis])
+            self.cut[key] = tuple(strip for strip in kept if strip is not None)
+        return self.cut[key]
+
+    def _parts(self, piece: Piece, found: list[tuple[Strip, ...]], windows: tuple[range, ...]) -> tuple[int, int, bool]:
+        """Write the parts of a chunk: from, to, and whether they write every sum."""
+        shape, layer, begin = self.shape, self.shape.layer, len(self.parts)
+        *_, steps = shape.steps
+        across = tuple(map(len, windows)) if shape.large_first else shape.large_size
+        small_strides, large_strides = Strides.packed(tuple(map(len, piece.smalls)), 1), Strides.packed(across, 1)
+        whole: set[tuple[int, ...]] = set()
+        for box in product(*found):
+            counts = (len(piece.images), *(len(strip.output) for strip in box))
+            along = (strip.along * step for strip, step in zip(box, large_strides.axes, strict=True))
+            pairs = self._pairs(
+                counts, (small_strides.image, *small_strides.axes), (large_strides.image, *along)
+            )
+            small = small_strides.at(0, tuple(s.output.start - r.start for s, r in zip(box, piece.smalls, strict=True)))
+            large = large_strides.at(0, tuple(s.first - w.start for s, w in zip(box, windows, strict=True)))
+            gradient = sum(strip.taps.start * step for strip, step in zip(box, steps, strict=True))
+            at = tuple(strip.taps.start for strip in (box[:-1] if shape.merged else box))
+            full = at not in whole and (not shape.merged or len(box[-1].taps) == layer.kernel[-1])
+            if full:
+                whole.add(at)
+            self.parts.append((pairs, prod(counts), small, large, gradient, len(box[-1].taps), full))
+        every = prod(layer.kernel[:-1] if shape.merged else layer.kernel)
+        return begin, len(self.parts), len(whole) == every
+
+    def _pairs(self, counts: tuple[int, ...], smalls: tuple[int, ...], larges: tuple[int, ...]) -> int:
+        """Bytes before a table of pairs, written once."""
+        key = (counts, smalls, larges)
+        if key not in self.tables:
+            self.tables[key] = self.written * PAIR
+            both = np.stack([_sums(counts, steps) for steps in (smalls, larges)], axis=-1)
+            self.pairs.append(both)
+            self.written += len(both)
+        return self.tables[key]
+
+
+def _sums(counts: tuple[int, ...], steps: tuple[int, ...]) -> NDArray[np.int32]:
+    """All ``Σ index·step``, in order of the indices."""
+    found = np.zeros(1, np.int64)
+    for count, step in zip(counts, steps, strict=True):
+        found = np.add.outer(found, np.arange(count) * step).ravel()
+    return found.astype(np.int32)
+
+
+def _window(found: tuple[Strip, ...]) -> range:
+    """The least range of large indices that the strips meet."""
+    met = [indices for strip in found for indices in (strip.inputs[0], strip.inputs[-1])]
+    return range(min(indices[0] for indices in met), max(indices[-1] for indices in met) + 1)
+
+
+def _relative(found: tuple[Strip, ...], smalls: range, window: range) -> tuple[tuple[int, ...], ...]:
+    """The strips as seen from the chunk's first positions."""
+    return tuple(
+        (s.output.start - smalls.start, len(s.output), s.taps.start, len(s.taps), s.first - window.start) for s in found
+    )
+
+
+def _before(piece: Piece, ranges: tuple[range, ...], size: tuple[int, ...], channels: int, first: bool) -> int:
+    """Elements before the first position of these ranges."""
+    position = Strides.packed(size, 1 if first else channels).at(0, tuple(r.start for r in ranges))
+    return piece.images.start * prod(size) * channels + position
