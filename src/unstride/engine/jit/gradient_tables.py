@@ -206,7 +206,7 @@ def _row(shape: Shape) -> int:
 def _limit(shape: Shape) -> int:
     """Small positions in a chunk."""
     form = shape.form
-    most = PANEL // (form.vectors * shape.lanes * form.item)
+    most = max(1, PANEL // (form.vectors * shape.lanes * form.item))
     if not form.gathered:
         most *= 2
     if shape.large_first:

@@ -24,14 +24,10 @@ class Family(Protocol):
     """A family of kernels, bound to a layer. The code's context is the record ``records.Call``."""
 
     tables: Tables
-
-    @property
-    def task(self) -> int:
-        """Address of the code."""
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """How the weights are packed: what else than the layer it depends on."""
+    task: int
+    """address of the code"""
+    order: tuple[object, ...]
+    """how the weights are packed: what else than the layer it depends on"""
 
     def pack_weights(self, weights: Array) -> Array:
         """Canonical weights in the order in which the code reads them."""

@@ -11,7 +11,7 @@ import numpy as np
 from ...geometry import Axis, Layer
 from . import binary, kernels_product, kernels_weights, pool
 from .kernels_product import Form
-from .memory import ALIGNMENT, Array, Tables, empty, table
+from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import HEADER, WORD
 from .tables import AXES, Chunk, Strides, Weights, boxes_within, chunks, runs
 from .target import Target
@@ -101,26 +101,35 @@ def can_widen(layer: Layer) -> bool:
     return stepped and axis.dilation == 1 and axis.kernel % axis.stride == 0
 
 
-def pack_weights(shape: Shape, weights: Array) -> Array:
-    """Weights as ``(blocks of columns, taps, input channels, columns)``, zeros where a column does not exist."""
-    layer, form, order = shape.layer, shape.form, Weights(shape.layer)
-    blocks = shape.column_groups * shape.blocks
-    packed = empty((blocks, order.taps, shape.group_inputs, shape.width), np.dtype(form.dtype))
-    source = weights.astype(packed.dtype, copy=False)
-    small, large, *outer, step = source.strides
+@dataclass(frozen=True, slots=True, eq=False)
+class Packing:
+    """How weights with certain strides are packed."""
+
+    record: Table
+    task: int
+    count: int
+    shape: tuple[int, ...]
+    """blocks of columns, taps, input channels, columns; zeros where a column does not exist"""
+    kept: tuple[Table, ...]
+
+
+def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
+    """The record of ``kernels_weights``, but for the addresses of source and target."""
+    layer, dtype, order = shape.layer, shape.form.dtype, Weights(shape.layer)
+    small, large, *outer, step = strides
     group = small * (layer.small_channels // layer.groups)
     inputs, channel = (small, large) if layer.transposed else (large, small)
-    if form.lanewise:
+    if shape.form.lanewise:
         inputs, channel = 0, group
     taps = table(order.offsets((*outer, step * shape.phases)))
     channels = shape.group_columns // shape.phases
     columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
-    addresses = (array.ctypes.data for array in (source, packed, taps))
-    fields = (*addresses, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
+    fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
     record = np.array([*fields, group, shape.blocks], np.int64)
-    code = binary.load(f"weights {form.dtype} {shape.width}", lambda _: kernels_weights.emit(form.dtype, shape.width))
-    pool.run(code.address("task"), record.ctypes.data, blocks)
-    return packed
+    code = binary.load(f"weights {dtype} {shape.width}", lambda _: kernels_weights.emit(dtype, shape.width))
+    blocks = shape.column_groups * shape.blocks
+    packed = (blocks, order.taps, shape.group_inputs, shape.width)
+    return Packing(record, code.address("task"), blocks, packed, (taps, columns))
 
 
 def pack_bias(shape: Shape, bias: Array) -> Array:
@@ -266,22 +275,22 @@ class Product:
     """The family: how a layer is bound to the code."""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape, self.tables = shape, tables(shape)
-
-    @property
-    def task(self) -> int:
-        """Address of the code."""
-        form = self.shape.form
-        return binary.load(form.key, lambda target: kernels_product.emit(form, target)).address("task")
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """How the weights are packed: what else than the layer it depends on."""
-        return ("product", self.shape.width, self.shape.wide, self.shape.form.dtype)
+        form = shape.form
+        self.shape, self.dtype, self.tables = shape, np.dtype(form.dtype), tables(shape)
+        self.task = binary.load(form.key, lambda target: kernels_product.emit(form, target)).address("task")
+        self.order = ("product", shape.width, shape.wide, form.dtype)
+        self.packings: dict[tuple[int, ...], Packing] = {}
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""
-        return pack_weights(self.shape, weights)
+        source = weights.astype(self.dtype, copy=False)
+        made = self.packings.get(source.strides)
+        if made is None:
+            made = self.packings[source.strides] = packing(self.shape, source.strides)
+        packed, record = empty(made.shape, self.dtype), made.record.copy()
+        record[:2] = source.ctypes.data, packed.ctypes.data
+        pool.run(made.task, record.ctypes.data, made.count)
+        return packed
 
     def pack_bias(self, bias: Array) -> Array:
         """One number for each column in the order of the code."""

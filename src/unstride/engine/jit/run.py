@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ def available() -> bool:
     return find_spec("llvmlite") is not None
 
 
+@lru_cache(maxsize=1024)
 def supports(layer: Layer, dtype: np.dtype[Any]) -> bool:
     """Whether compiled code computes the layer with sums in the type."""
     if dtype.name not in TYPES or layer.rank > 3 or not layer.in_channels * layer.out_channels:

@@ -1,0 +1,152 @@
+"""The records of ``kernels_rows``, and what its code depends on: each field is one 64-bit integer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from llvmlite import ir
+
+from .emit import INT, Code, Number
+from .ends import End
+from .records import WORD
+
+Shifts: TypeAlias = tuple[tuple[int, ...], ...]
+"""for each phase of a pass, its taps' shifts, the least of all phases' being 0"""
+
+class Rows(IntEnum):
+    """What all calls of a layer share: addresses of tables, sizes, strides in bytes."""
+
+    TASKS = 0
+    ROWS = 1
+    RUNS = 2
+    PASSES = 3
+    CHANNELS = 4
+    """input channels of a group"""
+    X_CHANNEL = 5
+    """between two of them where the code reads them"""
+    Y_CHANNEL = 6
+    INPUTS = 7
+    """elements of an input row"""
+    OUTPUTS = 8
+    """elements of an output row"""
+    SCRATCH = 9
+    """bytes of one worker's scratch"""
+    SOURCE = 10
+    """between two input channels in the array"""
+    LEADS = 11
+    """between two input rows, in the array: two axes, two fields"""
+    PLANE = 13
+    """between two packed rows of the first of these axes"""
+    LEFT = 14
+    """bytes of zeros before a packed row"""
+
+
+class Task(IntEnum):
+    """A block of channels of one image; ranges of rows, of places in a row, of passes."""
+
+    X = 0
+    Y = 1
+    WEIGHTS = 2
+    BIAS = 3
+    COUNT = 4
+    """channels that exist"""
+    ROW = 5
+    ROW_END = 6
+    PLACE = 7
+    PLACE_END = 8
+    PASS = 9
+    PASS_END = 10
+    WINDOW = 11
+    """tells its packed inputs from any others"""
+    FROM = 12
+    """bytes before the inputs to pack"""
+    ROWS = 13
+    """input indices on each of two axes before the last, two fields"""
+    LENGTH = 15
+    """elements of an input row to pack"""
+    BACK = 16
+    """bytes from the start of the packed inputs back to where the row of index 0 would begin"""
+
+
+class Row(IntEnum):
+    """An output row."""
+
+    X = 0
+    Y = 1
+    RUNS = 2
+    """bytes before its runs: for each tap of the axes before the last, bytes before its inputs and its weights"""
+    RUN_COUNT = 3
+
+
+class Pass(IntEnum):
+    """Phases that are computed together."""
+
+    FIRST = 0
+    """the first one"""
+    SHIFT = 1
+    """its least shift"""
+    WEIGHTS = 2
+    TAP = 3
+    """bytes of the weights of one tap of the axes before the last"""
+    SHAPE = 4
+
+
+class Frame(IntEnum):
+    """What the tiles of one pass of a row share, in the task's stack frame."""
+
+    X = 0
+    WEIGHTS = 1
+    RUNS = 2
+    RUN_COUNT = 3
+    TAP = 4
+    Y = 5
+    RESIDUAL = 6
+    BIAS = 7
+    COUNT = 8
+    LOW = 9
+    """inputs exist from here …"""
+    HIGH = 10
+    """… up to here, counted like the places"""
+    OUTPUTS = 11
+    """outputs from the pass's first phase on"""
+    FINITE = 12
+    CHANNELS = 13
+    X_CHANNEL = 14
+    Y_CHANNEL = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the code of a layer depends on."""
+
+    dtype: str
+    channels: int
+    """output channels of a tile"""
+    vectors: int
+    """vectors of places of a tile"""
+    stride: int
+    """outputs from one place to the next"""
+    shapes: tuple[Shifts, ...]
+    """the passes that differ"""
+    single: bool
+    """groups have one input channel"""
+    packs: bool
+    """inputs are packed in a worker's scratch, row by row, with zeros around them"""
+    end: End
+
+    @property
+    def item(self) -> int:
+        """Bytes of an element."""
+        return 8 if self.dtype == "float64" else 4
+
+    @property
+    def key(self) -> str:
+        """Tells its code from any other's."""
+        return f"rows {self}"
+
+
+def field(c: Code, record: Number, number: int) -> ir.Value:
+    """A field of the record at an address."""
+    return c.load(record, INT, number * WORD)

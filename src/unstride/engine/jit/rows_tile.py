@@ -1,0 +1,193 @@
+"""One tile of ``kernels_rows``: its sums, the masks of idle lanes, its store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from llvmlite import ir
+
+from .emit import FLOATS, INT, Code
+from .records import WORD
+from .rows_records import Form, Frame, field
+from .target import Target
+
+Masks: TypeAlias = dict[tuple[int, int], ir.Value]
+"""for a shift and a vector, where the mask of its lanes lies"""
+
+
+class Tile:
+    """The code of a tile, for one shape of passes."""
+
+    def __init__(self, form: Form, target: Target, number: int) -> None:
+        self.form, self.shifts = form, form.shapes[number]
+        self.item = form.item
+        self.lanes = target.lanes(self.item)
+        self.kind = ir.VectorType(FLOATS[form.dtype], self.lanes)
+        self.met = sorted({shift for phase in self.shifts for shift in phase})
+        self.farthest = max(self.met, default=0)
+
+    def masks(self, c: Code, frame: ir.Value, place: ir.Value, vectors: set[int]) -> Masks:
+        """Masks of the lanes whose inputs exist; kept in memory, for the loop has other use for registers."""
+        bits = ir.IntType(8 * self.item)
+        kind = ir.VectorType(bits, self.lanes)
+        lane = ir.Constant(kind, list(range(self.lanes)))
+        low, high = (c.sub(field(c, frame, field), place) for field in (Frame.LOW, Frame.HIGH))
+        found: Masks = {}
+        for vector in sorted(vectors):
+            for shift in self.met:
+                ends = []
+                for limit in (low, high):
+                    first = c.minimum(c.maximum(c.sub(limit, vector * self.lanes + shift), 0), self.lanes)
+                    ends.append(c.splat(first if bits.width == 64 else c.builder.trunc(first, bits), kind))
+                mask = c.builder.and_(
+                    c.builder.icmp_signed(">=", lane, ends[0]), c.builder.icmp_signed("<", lane, ends[1])
+                )
+                at = c.builder.alloca(kind)
+                at.align = self.lanes * self.item
+                c.builder.store(c.builder.sext(mask, kind), at)
+                found[shift, vector] = at
+        return found
+
+    def sums(
+        self, c: Code, frame: ir.Value, place: ir.Value, count: int, masks: Masks, *, careful: bool
+    ) -> list[ir.Value]:
+        """The sums of a tile: by channels, then phases, then vectors."""
+        fields = (Frame.X, Frame.WEIGHTS, Frame.RUNS, Frame.RUN_COUNT, Frame.TAP, Frame.CHANNELS, Frame.X_CHANNEL)
+        x, weights, runs, run_count, tap, channels, step = (field(c, frame, field) for field in fields)
+        start = c.add(x, c.mul(place, self.item))
+        row = sum(map(len, self.shifts)) * self.form.channels * self.item
+        zeros = [ir.Constant(self.kind, None)] * (self.form.channels * len(self.shifts) * count)
+        if not self.met:
+            return list(zeros)
+        with c.loop(run_count, zeros) as outer:
+            run = c.add(runs, c.mul(outer.index, 2 * WORD))
+            at, first = c.add(start, c.load(run)), c.add(weights, c.mul(tap, c.load(run, INT, WORD)))
+            if self.form.single:
+                outer.next = self._products(c, at, first, outer.values, masks, careful=careful)
+            else:
+                with c.loop(channels, [at, first, *outer.values]) as inner:
+                    here, factors, *sums = inner.values
+                    sums = self._products(c, here, factors, sums, masks, careful=careful)
+                    inner.next = [c.add(here, step), c.add(factors, row), *sums]
+                outer.next = inner.values[2:]
+        return outer.values
+
+    def _products(
+        self, c: Code, x: ir.Value, weights: ir.Value, sums: list[ir.Value], masks: Masks, *, careful: bool
+    ) -> list[ir.Value]:
+        """The sums with the products of one input row added: inputs at each shift, with the taps that meet them."""
+        found, entry = list(sums), 0
+        count = len(sums) // (self.form.channels * len(self.shifts))
+        for shift in self.met:
+            kept = {vector: self._mask(c, masks[shift, vector]) for vector in range(count) if (shift, vector) in masks}
+            inputs = [self._input(c, x, shift + v * self.lanes, kept.get(v)) for v in range(count)]
+            for phase in (number for number, taps in enumerate(self.shifts) if shift in taps):
+                for channel in range(self.form.channels):
+                    factor = c.splat(c.load(weights, self.kind.element, entry * self.item), self.kind)
+                    entry += 1
+                    for vector, value in enumerate(inputs):
+                        at = (channel * len(self.shifts) + phase) * count + vector
+                        total = c.fma(value, factor, found[at])
+                        found[at] = c.builder.select(kept[vector], total, found[at]) if careful else total
+        return found
+
+    def _mask(self, c: Code, at: ir.Value) -> ir.Value:
+        kind = ir.VectorType(ir.IntType(8 * self.item), self.lanes)
+        value = c.builder.load(at, align=self.lanes * self.item, typ=kind)
+        return c.builder.icmp_signed("<", value, ir.Constant(kind, None))
+
+    def _input(self, c: Code, x: ir.Value, element: int, mask: ir.Value | None) -> ir.Value:
+        if mask is None:
+            return c.load(x, self.kind, element * self.item)
+        return c.masked_load(c.add(x, element * self.item), mask, self.kind)
+
+    def store(self, c: Code, frame: ir.Value, place: ir.Value, sums: list[ir.Value], *, masked: bool) -> None:
+        """Write a tile: channel by channel, its phases interleaved."""
+        fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
+        y, residual, bias, count, step, outputs = (field(c, frame, field) for field in fields)
+        first = c.mul(place, self.form.stride)
+        left = c.sub(outputs, first) if masked else None
+        own = len(sums) // self.form.channels
+        for channel in range(self.form.channels):
+            offset = c.add(c.mul(first, self.item), c.mul(step, channel))
+            to = (c.add(y, offset), c.add(residual, offset))
+            each = sums[channel * own : (channel + 1) * own]
+
+            def write(to: tuple[ir.Value, ir.Value] = to, each: list[ir.Value] = each, channel: int = channel) -> None:
+                addend = c.load(bias, self.kind.element, channel * self.item) if self.form.end.bias else None
+                for at, value in self._pieces(c, each):
+                    self._finish(c, value, at, to, addend, left)
+
+            if channel:
+                c.either(c.less(channel, count), write)
+            else:
+                write()
+
+    def _pieces(self, c: Code, sums: list[ir.Value]) -> Iterator[tuple[int, ir.Value]]:
+        """What lies together in the output, each with the number of outputs before it."""
+        phases, count = len(self.shifts), len(sums) // len(self.shifts)
+        for vector in range(count):
+            whole = interleaved(c, [sums[phase * count + vector] for phase in range(phases)])
+            first = vector * self.lanes
+            if phases == self.form.stride:
+                yield from ((first * phases + number * self.lanes, value) for number, value in enumerate(whole))
+                continue
+            for lane in range(self.lanes):
+                begin, end = lane * phases, (lane + 1) * phases - 1
+                a, b = whole[begin // self.lanes], whole[end // self.lanes]
+                base = begin // self.lanes * self.lanes
+                yield (first + lane) * self.form.stride, c.shuffle(a, b, range(begin - base, end - base + 1))
+
+    def _finish(
+        self,
+        c: Code,
+        value: ir.Value,
+        at: int,
+        to: tuple[ir.Value, ir.Value],
+        addend: ir.Value | None,
+        left: ir.Value | None,
+    ) -> None:
+        """End a piece and write as much of it as is left of the row."""
+        bias = None if addend is None else c.splat(addend, value.type)
+        y, residual = (c.add(base, at * self.item) for base in to)
+
+        def write(mask: ir.Value | None = None) -> None:
+            self.form.end.store(c, value, y, residual, bias, mask)
+
+        if left is None:
+            write()
+            return
+        size = value.type.count
+
+        def part() -> None:
+            c.either(c.less(at, left), lambda: write(c.within(0, c.sub(left, at), 0, size)))
+
+        c.either(c.less(at + size - 1, left), write, part)
+
+
+def interleaved(c: Code, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+    """All first lanes, then all second ones, …: as many vectors as were given.
+
+    An even number is interleaved by its halves; an odd one vector by vector.
+    """
+    count, lanes = len(vectors), vectors[0].type.count
+    if count == 1:
+        return list(vectors)
+    if count % 2 == 0:
+        found = []
+        for a, b in zip(interleaved(c, vectors[::2]), interleaved(c, vectors[1::2]), strict=True):
+            pairs = [lane // 2 + lane % 2 * lanes for lane in range(2 * lanes)]
+            found += [c.shuffle(a, b, pairs[:lanes]), c.shuffle(a, b, pairs[lanes:])]
+        return found
+    found = []
+    for number in range(count):
+        sources = [divmod(number * lanes + lane, count) for lane in range(lanes)]
+        value = vectors[0]
+        for phase in range(1, count):
+            # what is not yet there may be anything: the first vector's lane, where it is wanted, or its own
+            first = [at if of == 0 else lane for lane, (at, of) in enumerate(sources)] if phase == 1 else range(lanes)
+            picked = [lanes + at if of == phase else first[lane] for lane, (at, of) in enumerate(sources)]
+            value = c.shuffle(value, vectors[phase], picked)
+        found.append(value)
+    return found
