@@ -13,7 +13,9 @@ import unstride
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "unstride"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SCRIPTS = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "tools").rglob("*.py")])
+SCRIPTS = sorted(
+    [*MODULES, *(path for name in ("tests", "tools", "benchmarks") for path in (ROOT / name).rglob("*.py"))]
+)
 
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -29,9 +31,10 @@ BELOW: dict[str, set[str]] = {
     "demo": {"errors", "geometry", "dialects", "computation", "porting"},
     "doctor": {"errors", "dialects", "engine"},
     "console": {"errors"},
+    "bench": {"errors", "geometry", "engine", "console"},
     "cli": {
         *("errors", "geometry", "dialects", "answers", "porting"),
-        *("computation", "files", "demo", "doctor", "console"),
+        *("computation", "files", "demo", "doctor", "console", "bench"),
     },
 }
 """what each part may import from this package"""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .bench.command import bench
 from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
 
@@ -337,6 +338,9 @@ def completion(shell: str) -> None:
     if found is None:
         raise UnstrideError(Reason.ARGUMENT, "has no completion", argument="shell", value=shell)
     click.echo(found(commands, {}, "unstride", "_UNSTRIDE_COMPLETE").source())
+
+
+commands.add_command(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,6 +18,8 @@ from .target import Target
 
 TASKS = 24
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
+RANGES = 4
+"""ranges of columns that a chunk is cut into before it is itself cut smaller: each range packs the chunk's inputs"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
     columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
     fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
     record = np.array([*fields, group, shape.blocks], np.int64)
-    code = binary.load(f"weights {dtype} {shape.width}", lambda _: kernels_weights.emit(dtype, shape.width))
+    lanes = shape.target.lanes(shape.item)
+    code = binary.load(f"weights {dtype} {shape.width}", lambda _: kernels_weights.emit(dtype, shape.width, lanes))
     blocks = shape.column_groups * shape.blocks
     packed = (blocks, order.taps, shape.group_inputs, shape.width)
     return Packing(record, code.address("task"), blocks, packed, (taps, columns))
@@ -144,7 +147,8 @@ def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     layer, form, item = shape.layer, shape.form, shape.item
     position = layer.in_channels * item
-    pieces = list(chunks(layer, shape.batch, position))
+    count = shape.column_groups * shape.blocks
+    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // min(count, RANGES))))
     writer = _Parts(shape)
     rows = [writer.chunk(piece) for piece in pieces]
     columns = list(_columns(shape))

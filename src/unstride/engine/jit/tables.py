@@ -18,6 +18,8 @@ from ..boxes import Box, Strip, by_output, families
 
 CACHED = 192 * 1024
 """bytes of input that a chunk may span: half of a common second-level cache"""
+LEAST = 16 * 1024
+"""bytes of input below which a chunk is not worth a task of its own"""
 AXES = 3
 """spatial axes that compiled code loops over; layers of lower rank have leading axes of one position"""
 
@@ -56,30 +58,34 @@ class Strides:
         return image * self.image + sum(step * at for step, at in zip(self.axes, index, strict=True))
 
 
-def chunks(layer: Layer, batch: int, position: int) -> Iterator[Chunk]:
-    """The outputs in pieces whose input windows, ``position`` bytes for each position, stay within ``CACHED``."""
+def chunks(layer: Layer, batch: int, position: int, wanted: int = 1) -> Iterator[Chunk]:
+    """The outputs in pieces whose input windows, ``position`` bytes for each position, stay within ``CACHED``.
+
+    There are about ``wanted`` of them, or more, as long as none gets much smaller than ``LEAST``.
+    """
     image = prod(layer.input_size) * position
-    if image <= CACHED:
-        images = max(1, CACHED // max(1, image))
+    limit = min(CACHED, max(LEAST, image * batch // wanted))
+    if image <= limit:
+        images = max(1, limit // max(1, image))
         whole_in, whole_out = (tuple(map(range, size)) for size in (layer.input_size, layer.output_size))
         for first in range(0, batch, images):
             yield Chunk(range(first, min(batch, first + images)), whole_out, whole_in, 0)
         return
     size = layer.input_size
-    fits = (axis for axis in range(layer.rank - 1) if prod(size[axis + 1 :]) * position <= CACHED)
+    fits = (axis for axis in range(layer.rank - 1) if prod(size[axis + 1 :]) * position <= limit)
     cut = next(fits, layer.rank - 1)
-    blocks = list(_blocks(layer, position, cut))
+    blocks = list(_blocks(layer, position, cut, limit))
     for index in range(batch):
         for outputs, inputs in blocks:
             yield Chunk(range(index, index + 1), outputs, inputs, cut)
 
 
-def _blocks(layer: Layer, position: int, cut: int) -> Iterator[tuple[tuple[range, ...], tuple[range, ...]]]:
+def _blocks(layer: Layer, position: int, cut: int, limit: int) -> Iterator[tuple[tuple[range, ...], tuple[range, ...]]]:
     """One image's outputs in blocks, with their input windows."""
     size = layer.input_size
     row = prod(size[cut + 1 :]) * position
     rest_out, rest_in = (tuple(map(range, s[cut + 1 :])) for s in (layer.output_size, size))
-    lines = list(_lines(layer.axes[cut], layer.transposed, max(1, CACHED // row)))
+    lines = list(_lines(layer.axes[cut], layer.transposed, max(1, limit // row)))
     for index in product(*(map(_single, axis_range) for axis_range in map(range, layer.output_size[:cut]))):
         window = tuple(_window(axis, layer.transposed, at) for axis, at in zip(layer.axes, index, strict=False))
         for outputs, inputs in lines:
