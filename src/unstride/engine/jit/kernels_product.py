@@ -23,7 +23,7 @@ from .transpose import emit_pack, emit_unpack
 
 POINTERS = 8
 """positions whose addresses fit the integer registers beside those of the loop"""
-UNROLL = 4
+UNROLL = 2
 """products of a run between two tests of its length"""
 
 
@@ -96,9 +96,10 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
     tile = Tile(*c.arguments)
 
     lanes, width = kind.count, form.vectors * kind.count
+    shared = None if form.lanewise else _sums(c, form, kind, tile, count, [None] * form.vectors)
 
     def branch(kept: list[Kept]) -> None:
-        _write(c, form, tile, _sums(c, form, kind, tile, count, kept if form.lanewise else [None] * form.vectors), kept)
+        _write(c, form, tile, shared or _sums(c, form, kind, tile, count, kept), kept)
 
     def last() -> None:
         vectors = [form.last - v * lanes for v in range(form.vectors)]
@@ -111,7 +112,7 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
         ends = c.builder.and_(c.less(tile.low, 1), c.less(form.last - 1, tile.high))
         c.either(ends, last, edge) if form.cropped else last()
 
-    if form.unpacks and not form.lanewise:
+    if (form.unpacks and not form.lanewise) or (form.last == width and not form.cropped):
         branch([None] * form.vectors)
     else:
         whole = c.builder.and_(c.less(tile.low, 1), c.less(width - 1, tile.high))

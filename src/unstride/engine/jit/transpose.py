@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
@@ -113,21 +114,15 @@ Square = Callable[[ir.Value, ir.Value, ir.Value | None, ir.Value | None], None]
 
 
 def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, square: Square) -> None:
-    """All squares of a matrix: at its edges, which come first, those whose width or height is given."""
-    wide, high = (c.builder.and_(count, c.constant(-lanes)) for count in (positions, channels))
-
-    def across(first: ir.Value, height: ir.Value | None) -> None:
-        with c.loop(wide, step=lanes) as loop:
-            square(loop.index, first, None, height)
-            loop.next = []
-        with c.builder.if_then(c.less(wide, positions)):
-            square(wide, first, c.sub(positions, wide), height)
-
-    with c.builder.if_then(c.less(high, channels)):
-        across(high, c.sub(channels, high))
-    with c.loop(high, step=lanes) as loop:
-        across(loop.index, None)
-        loop.next = []
+    """All squares of a matrix, the last channels first; at its edges the width and height that exist are given."""
+    with c.loop(c.div(c.add(channels, lanes - 1), lanes)) as block:
+        first = c.mul(c.sub(c.div(c.sub(channels, 1), lanes), block.index), lanes)
+        height = c.minimum(lanes, c.sub(channels, first))
+        with c.loop(positions, step=lanes) as loop:
+            at = loop.index
+            width = c.minimum(lanes, c.sub(positions, at))
+            whole = c.builder.icmp_signed("==", c.builder.and_(width, height), c.constant(lanes))
+            c.either(whole, partial(square, at, first, None, None), partial(square, at, first, width, height))
 
 
 def _row(
