@@ -1,6 +1,7 @@
-"""Hypothesis profiles: a quick one by default, many more examples where ``-m deep`` is asked for; golden files."""
+"""Hypothesis profiles: a quick one by default, many more examples where ``-m deep`` is asked for; golden files; the object cache."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ for name, examples in (("quick", 60), ("deep", 400)):
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # compiled objects go where this run's processes share them, and nobody else
+        folder = tempfile.TemporaryDirectory(prefix="unstride-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["UNSTRIDE_CACHE_DIR"] = folder.name
     settings.load_profile("deep" if config.getoption("markexpr") == "deep" else "quick")
 
 

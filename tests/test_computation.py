@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from unstride import Reason, UnstrideError, parse, prepare, run
+from unstride.engine.execute import ENGINES
 
 X = np.array([[2, 1], [3, 2]])
 KERNEL = np.array([[1, 2, 1], [2, 0, 1], [0, 2, 1]])
@@ -19,6 +20,19 @@ def test_the_seed_in_keras_and_in_the_lecture() -> None:
     torch = parse("torch.nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=1)")
     assert run(torch, X.reshape(1, 1, 2, 2), KERNEL.reshape(1, 1, 3, 3))[0, 0].tolist() == LECTURE
     assert run(torch, X.reshape(1, 2, 2), KERNEL.reshape(1, 1, 3, 3))[0].tolist() == LECTURE
+
+
+@pytest.mark.parametrize("engine", [row.name for row in ENGINES if row.available()])
+@pytest.mark.parametrize("dtype", ["int64", "float32", "float64"])
+def test_any_engine_may_be_named(engine: str, dtype: str) -> None:
+    """Keras keeps its data channels-last, PyTorch channels-first: a view with its axes moved, and none."""
+    x, kernel = X.astype(dtype), KERNEL.astype(dtype)
+    keras = parse("keras.layers.Conv2DTranspose(1, 3, strides=2, padding='same')")
+    y = run(keras, x.reshape(1, 2, 2, 1), kernel.reshape(3, 3, 1, 1), engine=engine)
+    assert (y.dtype.name, y[0, :, :, 0].tolist()) == (dtype, KERAS)
+    torch = parse("torch.nn.ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=1)")
+    y = run(torch, x.reshape(1, 1, 2, 2), kernel.reshape(1, 1, 3, 3), engine=engine)
+    assert (y.dtype.name, y[0, 0].tolist()) == (dtype, LECTURE)
 
 
 def test_prepared_answers_as_run() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .dialects.code import parse
     from .dialects.refusal import Refusal
     from .dialects.spec import Spec
+    from .engine.threads import num_threads, set_num_threads
     from .porting import port
 
 __version__ = "0.1.0"
@@ -28,10 +29,12 @@ __all__ = [
     "Spec",
     "UnstrideError",
     "explain",
+    "num_threads",
     "parse",
     "port",
     "prepare",
     "run",
+    "set_num_threads",
     "solve",
 ]
 
@@ -41,10 +44,12 @@ _HOMES = {
     "Refusal": "dialects.refusal",
     "Spec": "dialects.spec",
     "explain": "answers",
+    "num_threads": "engine.threads",
     "parse": "dialects.code",
     "port": "porting",
     "prepare": "computation",
     "run": "computation",
+    "set_num_threads": "engine.threads",
     "solve": "answers",
 }
 

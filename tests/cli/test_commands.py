@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pytest
 
-from unstride import __version__
+from unstride import __version__, num_threads
+from unstride.engine import execute
 from unstride.geometry.wire import AXIS_KEYS
 
 from .conftest import Unstride
@@ -166,8 +169,59 @@ def test_demo_fits_on_one_screen(unstride: Unstride) -> None:
 def test_doctor_knows_its_version_and_engines(unstride: Unstride) -> None:
     document = unstride("doctor", "--json").document
     assert document["unstride"] == __version__
+    assert [engine["name"] for engine in document["engines"]] == ["jit", "blas", "reference"]
     assert {"name": "blas", "available": True} in document["engines"]
+    assert document["libraries"]["numpy"] == np.__version__
     assert unstride("doctor").status == 0
+
+
+def test_doctor_knows_what_code_is_compiled_for(
+    unstride: Unstride, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    llvmlite = pytest.importorskip("llvmlite")
+    from unstride.engine.jit.target import host
+
+    monkeypatch.setenv("UNSTRIDE_CACHE_DIR", str(tmp_path / "kept"))
+    document, target = unstride("doctor", "--json").document, host()
+    assert {"name": "jit", "available": True} in document["engines"]
+    assert document["libraries"]["llvmlite"] == llvmlite.__version__
+    assert document["threads"] == num_threads()
+    bits, registers = 8 * target.vector_bytes, target.registers
+    assert document["target"] == {"cpu": target.cpu, "vector_bits": bits, "vector_registers": registers}
+    kept = {"folder": str(tmp_path / "kept"), "usable": True, "remark": "not created yet", "entries": 0, "bytes": 0}
+    assert document["cache"] == kept
+    shown = " ".join(unstride("doctor").out.split())
+    assert f"target {target.cpu}, {registers} vector registers of {bits} bits cache 0 objects, 0.0 MiB in" in shown
+    assert "not created yet" in shown
+
+
+def test_doctor_says_what_an_engine_lacks(unstride: Unstride, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = [replace(row, available=lambda: False) if row.name == "jit" else row for row in execute.ENGINES]
+    monkeypatch.setattr(execute, "ENGINES", tuple(absent))
+    document = unstride("doctor", "--json").document
+    assert {"name": "jit", "available": False, "remedy": "pip install 'unstride[jit]'"} in document["engines"]
+    assert document["target"] is None
+    shown = unstride("doctor").out
+    assert "jit (not available: pip install 'unstride[jit]'), blas, reference" in shown
+    assert "\ntarget" not in shown
+
+
+def test_doctor_reports_settings_that_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked when something is wrong: it never ends over what it examines."""
+    for variable in ("UNSTRIDE_NUM_THREADS", "UNSTRIDE_CPU"):
+        monkeypatch.setenv(variable, "abacus")
+    monkeypatch.setenv("UNSTRIDE_CACHE_DIR", "off")
+    command = [sys.executable, "-m", "unstride.cli", "doctor"]
+    answer = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    document = json.loads(answer.stdout)
+    assert "UNSTRIDE_NUM_THREADS" in document["threads"]["error"]
+    assert not document["cache"]["usable"]
+    if document["target"] is not None:  # without llvmlite no CPU is asked for
+        assert "UNSTRIDE_CPU" in document["target"]["error"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    shown = " ".join(answer.stdout.split())
+    assert "must be an integer from 1" in shown
+    assert "not used: switched off by UNSTRIDE_CACHE_DIR" in shown
 
 
 def test_dialects_lists_every_call(unstride: Unstride) -> None:
@@ -226,4 +280,26 @@ def test_shape_imports_only_what_it_needs() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(answer.stdout.split())
-    assert loaded.isdisjoint({"numpy", "rich", "torch", "keras", "unstride.engine", "unstride.dialects.onnx"})
+    heavy = {"numpy", "llvmlite", "rich", "torch", "keras", "unstride.engine", "unstride.dialects.onnx"}
+    assert "unstride.geometry" in loaded
+    assert loaded.isdisjoint(heavy)
+
+
+@pytest.mark.parametrize(
+    ("program", "heavy"),
+    [
+        ("import unstride", {"numpy", "llvmlite", "unstride.engine"}),
+        ("import unstride; unstride.set_num_threads(2); assert unstride.num_threads() == 2", {"numpy", "llvmlite"}),
+        ("import unstride; unstride.run", {"llvmlite"}),
+    ],
+)
+def test_importing_the_package_imports_only_what_it_needs(program: str, heavy: set[str]) -> None:
+    answer = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sorted(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(answer.stdout.split())
+    assert "unstride.errors" in loaded
+    assert loaded.isdisjoint(heavy)

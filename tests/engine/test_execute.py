@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 
 from unstride import Reason, UnstrideError
 from unstride.engine import execute, memory, reference
+from unstride.engine.ends import Ends
 from unstride.engine.execute import ENGINES
 from unstride.engine.plan import plan
 from unstride.geometry import Axis, Layer
+
+from . import rows
+from .rows import NAMES, QUICK
 
 Array = NDArray[Any]
 
 LAYER = Layer(
     (Axis(3, 6, 3, 2, 1, 1), Axis(2, 5, 2, 3, 1, -1)), small_channels=4, large_channels=6, groups=2, bias=True
 )
-NAMES = [row.name for row in ENGINES]
 
 
 def arrays(layer: Layer = LAYER, batch: int = 2) -> tuple[Array, Array, Array]:
@@ -51,7 +54,7 @@ def test_the_lectures_question() -> None:
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4", "complex64", "complex128"])
 def test_floats_keep_their_type(engine: str, layer: Layer, dtype: str) -> None:
     x, weights, bias = (array.astype(dtype) for array in arrays(layer))
-    y = execute.run(layer, x, weights, bias, engine=engine)
+    y = rows.run(engine, layer, x, weights, bias)
     assert y.dtype == np.dtype(dtype).newbyteorder("=")
     np.testing.assert_array_equal(y, reference.run(layer, *arrays(layer)))
 
@@ -59,11 +62,11 @@ def test_floats_keep_their_type(engine: str, layer: Layer, dtype: str) -> None:
 @pytest.mark.parametrize("engine", NAMES)
 def test_complex_numbers_are_multiplied_without_conjugation(engine: str) -> None:
     x, weights, bias = arrays()
-    y = execute.run(LAYER, x * (2 + 1j), weights * 1j, bias, engine=engine)
+    y = rows.run(engine, LAYER, x * (2 + 1j), weights * 1j, bias)
     np.testing.assert_array_equal(y, reference.run(LAYER, x, weights) * (-1 + 2j) + bias[:, None, None])
     grad = np.ones(y.shape)
     np.testing.assert_array_equal(
-        execute.weight_gradient(LAYER, x * 1j, grad, engine=engine),
+        rows.weight_gradient(engine, LAYER, x * 1j, grad),
         reference.weight_gradient(LAYER, x, grad.astype(int)) * 1j,
     )
 
@@ -77,18 +80,20 @@ def test_integers_are_summed_in_64_bits(dtype: str) -> None:
     assert y.tolist() == reference.run(LAYER, *(array.astype(object) for array in (x, weights, bias))).tolist()
 
 
+@pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize("scale", [1, 2**7, 2**20, 2**27])
-def test_integers_are_exact_at_every_magnitude(scale: int) -> None:
+def test_integers_are_exact_at_every_magnitude(engine: str, scale: int) -> None:
     """One magnitude for each type that sums are taken in: float32, float64 (twice), int64."""
     x, weights, bias = (array * scale + 1 for array in arrays())
-    y = execute.run(LAYER, x, weights, bias)
+    y = rows.run(engine, LAYER, x, weights, bias)
     assert y.tolist() == reference.run(LAYER, *(array.astype(object) for array in (x, weights, bias))).tolist()
 
 
+@pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize("bits", [24, 53])
-def test_integers_are_exact_just_above_a_significand(bits: int) -> None:
+def test_integers_are_exact_just_above_a_significand(engine: str, bits: int) -> None:
     layer = Layer((Axis(1, 1, 1),), 2, 1)
-    y = execute.run(layer, np.array([[[2**bits], [1]]]), np.ones((2, 1, 1), np.int64))
+    y = rows.run(engine, layer, np.array([[[2**bits], [1]]]), np.ones((2, 1, 1), np.int64))
     assert y.tolist() == [[[2**bits + 1]]]
 
 
@@ -107,10 +112,10 @@ def test_a_sum_beyond_64_bits_is_rejected_or_exact() -> None:
 @pytest.mark.parametrize("engine", NAMES)
 def test_python_numbers_have_no_limit(engine: str) -> None:
     x, weights, bias = (array.astype(object) for array in arrays())
-    y = execute.run(LAYER, x * 10**30, weights * Fraction(1, 3), bias, engine=engine)
+    y = rows.run(engine, LAYER, x * 10**30, weights * Fraction(1, 3), bias)
     assert y.dtype == object
     assert y.tolist() == reference.run(LAYER, x * 10**30, weights * Fraction(1, 3), bias).tolist()
-    bare = execute.run(LAYER, x * 10**30, weights * Fraction(1, 3), engine=engine)
+    bare = rows.run(engine, LAYER, x * 10**30, weights * Fraction(1, 3))
     whole = reference.run(LAYER, *arrays()[:2])
     assert np.count_nonzero(whole) > 0
     assert bare.ravel().tolist() == [Fraction(int(value) * 10**30, 3) for value in whole.ravel()]
@@ -154,10 +159,19 @@ def test_gradients_check_shapes() -> None:
         assert caught.value.reason is reason
 
 
+@pytest.mark.parametrize("engine", NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_engine_on_this_machine_takes_an_ordinary_layer(engine: str, dtype: str) -> None:
+    row = rows.named(engine)
+    assert all(row.supports(layer, np.dtype(dtype)) for layer in (LAYER, LAYER.adjoint))
+    first = next(row for row in ENGINES if row.available())
+    assert execute.choose(LAYER, np.dtype(dtype)) is first
+
+
 def test_an_unknown_engine_is_named() -> None:
     error = rejection(*arrays(), engine="abacus")
     assert (error.reason, error.argument, error.value) == (Reason.ARGUMENT, "engine", "abacus")
-    assert "blas, reference" in error.rule
+    assert "jit, blas, reference" in error.rule
 
 
 def test_too_large_is_refused_before_anything_is_read_or_allocated() -> None:
@@ -193,14 +207,14 @@ def test_any_strides_will_do(engine: str, layer: Layer) -> None:
     flipped = np.ascontiguousarray(weights[..., ::-1])[..., ::-1]
     for data in (last, mirrored, sparse, np.asfortranarray(x)):
         for factors in (taps_first, flipped, np.asfortranarray(weights)):
-            np.testing.assert_array_equal(execute.run(layer, data, factors, bias[::-1][::-1], engine=engine), expected)
+            np.testing.assert_array_equal(rows.run(engine, layer, data, factors, bias[::-1][::-1]), expected)
 
 
 @pytest.mark.parametrize("engine", NAMES)
 def test_zero_strides_and_read_only_arrays_will_do(engine: str) -> None:
     x, weights, bias = (np.broadcast_to(np.asarray(3.0), array.shape) for array in arrays())
     assert not x.flags.writeable
-    y = execute.run(LAYER, x, weights, bias, engine=engine)
+    y = rows.run(engine, LAYER, x, weights, bias)
     full = [np.full(array.shape, 3) for array in (x, weights, bias)]
     np.testing.assert_array_equal(y, reference.run(LAYER, *full))
 
@@ -209,7 +223,7 @@ def test_zero_strides_and_read_only_arrays_will_do(engine: str) -> None:
 def test_inputs_are_left_alone(engine: str) -> None:
     given = [array.astype("float32") for array in arrays()]
     kept = [array.copy() for array in given]
-    y = execute.run(LAYER, *given, engine=engine)
+    y = rows.run(engine, LAYER, *given)
     y += 1
     for array, copy in zip(given, kept, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -221,7 +235,7 @@ def test_nan_reaches_exactly_what_its_stamp_reaches(engine: str, value: float) -
     layer = Layer((Axis(4, 9, 3, 2),), 1, 1)
     x = np.ones((1, 1, 4), np.float32)
     x[0, 0, 1] = value
-    y = execute.run(layer, x, np.zeros((1, 1, 3), np.float32) + 2, engine=engine)
+    y = rows.run(engine, layer, x, np.zeros((1, 1, 3), np.float32) + 2)
     assert [not np.isfinite(element) for element in y[0, 0]] == [2 <= large <= 4 for large in range(9)]
 
 
@@ -229,7 +243,7 @@ def test_nan_reaches_exactly_what_its_stamp_reaches(engine: str, value: float) -
 def test_half_precision_overflows_to_infinity(engine: str) -> None:
     layer = Layer((Axis(1, 1, 1),), 1, 1)
     given = np.full((1, 1, 1), 300, np.float16)
-    assert execute.run(layer, given, given, engine=engine).tolist() == [[[np.inf]]]
+    assert rows.run(engine, layer, given, given).tolist() == [[[np.inf]]]
 
 
 @pytest.mark.parametrize("engine", NAMES)
@@ -245,26 +259,30 @@ def test_half_precision_overflows_to_infinity(engine: str) -> None:
         (Layer((Axis(2, 4, 3, 2, 1, 50),), 4, 6), 2),
         (Layer((Axis(2, 9, 3, 2, 1, -50),), 4, 6), 2),
         (Layer((Axis(2, 9, 1, 4),), 3, 2), 2),
+        (Layer((Axis(0, 2, 1), Axis(1, 60_000, 1)), 1, 1), 2),
     ],
 )
 def test_empty_sides_give_the_bias(engine: str, dtype: str, layer: Layer, batch: int) -> None:
     for directed in (layer, layer.adjoint):
         x, weights, bias = (array.astype(dtype) for array in arrays(directed, batch))
-        y = execute.run(directed, x, weights, bias, engine=engine)
+        y = rows.run(engine, directed, x, weights, bias)
         np.testing.assert_array_equal(y, reference.run(directed, x, weights, bias))
-        gradient = execute.weight_gradient(directed, x, y, engine=engine)
+        gradient = rows.weight_gradient(engine, directed, x, y)
         np.testing.assert_array_equal(gradient, reference.weight_gradient(directed, x, y))
-        bare = execute.run(directed, x, weights, engine=engine)
+        bare = rows.run(engine, directed, x, weights)
         alone = next(iter(bias), 0)
         assert y.size == 0 or (y - bare)[0, 0].tolist() == np.full(directed.output_size, alone, dtype).tolist()
 
 
-def test_four_spatial_axes() -> None:
+@pytest.mark.parametrize("engine", NAMES)
+def test_four_spatial_axes(engine: str) -> None:
     layer = Layer((Axis(2, 3, 2, 2, 1, 1), Axis(2, 3, 2), Axis(1, 2, 2), Axis(2, 2, 1)), 2, 2)
     x, weights, bias = arrays(layer)
-    np.testing.assert_array_equal(execute.run(layer, x, weights, bias), reference.run(layer, x, weights, bias))
+    y = rows.run(engine, layer, x, weights, bias)
+    np.testing.assert_array_equal(y, reference.run(layer, x, weights, bias))
 
 
+@pytest.mark.parametrize("engine", QUICK)
 @pytest.mark.parametrize(
     "layer",
     [
@@ -274,7 +292,7 @@ def test_four_spatial_axes() -> None:
         Layer((Axis(3000, 3000, 600, 1, 1, 300),), 3, 2),
     ],
 )
-def test_layers_of_many_tiles(layer: Layer) -> None:
+def test_layers_of_many_tiles(engine: str, layer: Layer) -> None:
     """Sizes above the tile and depth limits, against the products of whole windows in 64-bit integers."""
     x, weights, _ = arrays(layer, batch=3)
     groups, y = layer.groups, np.zeros((3, layer.out_channels, *layer.output_size), np.int64)
@@ -295,7 +313,7 @@ def test_layers_of_many_tiles(layer: Layer) -> None:
         given = x[:, :, *source].reshape(3, groups, layer.in_channels // groups, -1).astype(float)
         term = np.matmul(matrix.swapaxes(1, 2) if layer.transposed else matrix, given)
         y[:, :, *target] += term.reshape(y[:, :, *target].shape).astype(np.int64)
-    np.testing.assert_array_equal(execute.run(layer, x, weights), y)
+    np.testing.assert_array_equal(rows.run(engine, layer, x, weights), y)
 
 
 def test_a_plan_runs_as_its_layer_does() -> None:
@@ -319,10 +337,12 @@ def test_a_new_engine_is_one_more_row(monkeypatch: pytest.MonkeyPatch) -> None:
         "new", lambda: True, lambda layer, _: layer.transposed, last.pack, compute, last.weight_gradient
     )
     absent = execute.Engine("absent", lambda: False, lambda *_: True, last.pack, compute, last.weight_gradient)
+    other = execute.choose(LAYER.adjoint, np.dtype("f4"))
     monkeypatch.setattr(execute, "ENGINES", (absent, made, *ENGINES))
     np.testing.assert_array_equal(
-        execute.run(LAYER, x, weights, bias), last.run(plan(LAYER, batch=2, dtype="int64"), x, weights, bias)
+        execute.run(LAYER, x, weights, bias), last.run(plan(LAYER, batch=2, dtype="int64"), x, weights, Ends(bias))
     )
     assert seen == ["new"]
-    assert execute.choose(LAYER.adjoint, np.dtype("f4")).name == "blas"
+    assert execute.choose(LAYER.adjoint, np.dtype("f4")) is other
+    assert execute.choose(LAYER.adjoint, np.dtype("c8")).name == "blas"
     assert rejection(x, weights, engine="absent").reason is Reason.UNSUPPORTED

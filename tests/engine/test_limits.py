@@ -14,9 +14,11 @@ import unstride
 from unstride import Reason, UnstrideError
 from unstride.engine import execute, memory, reference
 from unstride.engine.dtypes import Operand
-from unstride.engine.execute import ENGINES
 from unstride.engine.plan import plan
 from unstride.geometry import Axis, Layer
+
+from . import rows
+from .rows import NAMES
 
 Array = NDArray[Any]
 GIB = 2**30
@@ -125,7 +127,7 @@ def test_a_kernel_too_long_to_compare_the_cuts_is_cut_by_taps() -> None:
     assert plan(Layer((Axis(5, kernel + 5, kernel + 1),), 64, 64, transposed=False)).cut == "taps"
 
 
-@pytest.mark.parametrize("engine", [row.name for row in ENGINES])
+@pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize(
     "axis",
     [
@@ -144,9 +146,9 @@ def test_steps_too_long_for_an_array_are_computed(axis: Axis, engine: str, trans
     weights = rng.integers(1, 5, (3, 2, *layer.kernel))
     expected = reference.run(layer, x, weights)
     assert np.count_nonzero(expected) > 0
-    np.testing.assert_array_equal(execute.run(layer, x, weights, engine=engine), expected)
+    np.testing.assert_array_equal(rows.run(engine, layer, x, weights), expected)
     np.testing.assert_array_equal(
-        execute.weight_gradient(layer, x, expected, engine=engine), reference.weight_gradient(layer, x, expected)
+        rows.weight_gradient(engine, layer, x, expected), reference.weight_gradient(layer, x, expected)
     )
 
 
@@ -169,16 +171,16 @@ def test_decimals_are_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [10**400, Fraction(10**400), -(10**400)])
-@pytest.mark.parametrize("engine", [row.name for row in ENGINES])
+@pytest.mark.parametrize("engine", NAMES)
 def test_numbers_beyond_a_floats_range_are_refused_where_they_meet_floats(value: object, engine: str) -> None:
     x, weights = np.full((1, 1, 2), value), np.ones((1, 1, 3))
     grad = np.ones((1, 1, 4))
     for call in (
-        lambda: execute.run(SMALL, x, weights, engine=engine),
-        lambda: execute.run(SMALL, weights[..., :2], np.full((1, 1, 3), value), engine=engine),
-        lambda: execute.prepare(SMALL, weights, engine=engine)(x),
-        lambda: execute.weight_gradient(SMALL, x, grad, engine=engine),
+        lambda: rows.run(engine, SMALL, x, weights),
+        lambda: rows.run(engine, SMALL, weights[..., :2], np.full((1, 1, 3), value)),
+        lambda: rows.prepare(engine, SMALL, weights)(x),
+        lambda: rows.weight_gradient(engine, SMALL, x, grad),
         lambda: execute.bias_gradient(SMALL, np.array([[[value, 1.5, 0, 0]]], object)),
     ):
         assert refused(call).reason is Reason.DTYPE
-    assert execute.run(SMALL, x, weights.astype(int), engine=engine)[0, 0, 0] == value
+    assert rows.run(engine, SMALL, x, weights.astype(int))[0, 0, 0] == value

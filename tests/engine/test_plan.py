@@ -5,10 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from unstride.engine import execute
 from unstride.engine.boxes import by_output, families
 from unstride.engine.plan import TILE, Plan, plan
 from unstride.geometry import Axis, Layer
+
+from . import rows
+from .rows import QUICK
 
 LAYER = Layer((Axis(8, 16, 3, 2),) * 2, small_channels=1024, large_channels=512)
 
@@ -66,6 +68,7 @@ def test_a_huge_stride_costs_nothing() -> None:
     assert [list(strip.output) for strip in by_output(axis, transposed=True)] == [[0], [1], [2]]
 
 
+@pytest.mark.parametrize("engine", QUICK)
 @pytest.mark.parametrize(
     "layer",
     [
@@ -74,13 +77,13 @@ def test_a_huge_stride_costs_nothing() -> None:
         Layer((Axis(256, 256, 1),) * 2, small_channels=2, large_channels=100),
     ],
 )
-def test_the_workspace_is_an_upper_bound(layer: Layer) -> None:
+def test_the_workspace_is_an_upper_bound(engine: str, layer: Layer) -> None:
     """What is allocated stays below what the memory check was told: no buffer has all taps, or all products."""
     x = np.ones((2, layer.in_channels, *layer.input_size), np.float32)
     weights = np.ones((layer.small_channels, layer.large_channels, *layer.kernel), np.float32)
-    execute.run(layer, x, weights)
+    rows.run(engine, layer, x, weights)
     tracemalloc.start()
-    execute.run(layer, x, weights)
+    rows.run(engine, layer, x, weights)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak <= plan(layer, batch=2).bytes + 2**20

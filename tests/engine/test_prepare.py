@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from unstride import Reason, UnstrideError
 from unstride.engine import execute
-from unstride.engine.execute import ENGINES, Engine
+from unstride.engine.execute import Engine
 from unstride.geometry import Axis, Layer
+
+from . import rows
+from .rows import NAMES
 
 LAYER = Layer((Axis(3, 6, 3, 2, 1, 1), Axis(2, 5, 2, 3, 1, -1)), small_channels=4, large_channels=6, groups=2)
 DEEP = Layer((Axis(2, 4, 3, 2),), small_channels=300, large_channels=4)
@@ -23,11 +26,11 @@ def arrays(layer: Layer, batch: int = 2) -> tuple[NDArray[Any], NDArray[Any], ND
     return x, factors, bias
 
 
-@pytest.mark.parametrize("engine", [row.name for row in ENGINES])
+@pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize("layer", [LAYER, LAYER.adjoint])
 def test_prepared_equals_run_for_any_batch(engine: str, layer: Layer) -> None:
     x, weights, bias = arrays(layer)
-    prepared = execute.prepare(layer, weights, bias, engine=engine)
+    prepared = rows.prepare(engine, layer, weights, bias)
     for data in (x, x[:1], x[:0], np.concatenate([x, x, x])):
         np.testing.assert_array_equal(prepared(data), execute.run(layer, data, weights, bias))
 
@@ -43,20 +46,21 @@ def test_prepared_equals_run_for_any_element_type(dtype: str, kept: str) -> None
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize("layer", [LAYER, DEEP, DEEP.adjoint])
-def test_later_changes_of_the_arrays_change_nothing(layer: Layer) -> None:
+def test_later_changes_of_the_arrays_change_nothing(engine: str, layer: Layer) -> None:
     """Also where the weights are already in the order that BLAS reads, and need no packing."""
     x, weights, bias = arrays(layer)
     weights = np.moveaxis(np.ascontiguousarray(np.moveaxis(weights, (0, 1), (-1, -2))), (-1, -2), (0, 1))
     expected = execute.run(layer, x, weights, bias)
-    prepared = execute.prepare(layer, weights, bias)
+    prepared = rows.prepare(engine, layer, weights, bias)
     weights[:], bias[:] = 0, 0
     np.testing.assert_array_equal(prepared(x), expected)
 
 
 def test_weights_are_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weights, bias = arrays(LAYER)
-    blas = ENGINES[0]
+    blas = rows.named("blas")
     packs = []
 
     def pack(*given: Any) -> Any:

@@ -1,8 +1,11 @@
-"""The laws of the engine, each test named after one. All on integers, so all for equality."""
+"""The laws of the engine, each test named after one. On integers all for equality, on floats within a bound."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,16 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unstride.engine import blas, execute, reference
+from unstride import set_num_threads
+from unstride.engine import blas, execute, reference, threads
 from unstride.engine.boxes import Cut, boxes, by_output, by_tap, families
 from unstride.engine.plan import Plan, plan
 from unstride.geometry import Axis, Layer
 from unstride.testing.definitions import DEFINITIONS, matrix
 from unstride.testing.strategies import axes, layers
 
+from ..engine import rows
+from ..engine.rows import NAMES
+
 Array = NDArray[Any]
 
 seeds = st.integers(0, 2**32 - 1)
+batches = st.integers(1, 4)
+wide_layers = layers(max_rank=2, max_group_channels=40)
 CUTS = ("outputs", "taps")
 
 
@@ -214,3 +223,149 @@ def test_ambiguity_is_exactly_stride_sizes(small: int, kernel: int, stride: int,
     scanned = range(-padding - 1, small * stride + span + stride)
     assert list(axis.large_sizes(padding)) == [m for m in scanned if (m + padding - span) // stride + 1 == small]
     assert len(axis.large_sizes(padding)) == stride
+
+
+def contiguous(array: Array) -> Array:
+    """In memory as its axes are ordered: channels first."""
+    return np.ascontiguousarray(array)
+
+
+def channels_last(array: Array) -> Array:
+    """The same array; in memory its axis 1 is the last, if it has one."""
+    return array if array.ndim == 1 else np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+def scattered(array: Array) -> Array:
+    """The same array; in memory every axis runs backwards, with NaN between its elements."""
+    wide = np.full([2 * size for size in array.shape], np.nan, array.dtype)
+    view = wide[(slice(None, None, -2),) * array.ndim]
+    view[...] = array
+    return view
+
+
+layouts = st.sampled_from((contiguous, channels_last, scattered))
+floats = st.sampled_from(("float32", "float64"))
+
+
+class Case(NamedTuple):
+    """A layer with its data, weights, bias and output gradient."""
+
+    layer: Layer
+    x: Array
+    weights: Array
+    bias: Array
+    grad: Array
+
+    def map(self, change: Callable[[Array], Array]) -> "Case":
+        """Every array changed."""
+        return Case(self.layer, *(change(array) for array in self[1:]))
+
+    def answers(self, name: str) -> tuple[Array, Array, Array, Array]:
+        """Output with bias and without, gradients of data and weights, by the engine of that name."""
+        layer, x, weights, bias, grad = self
+        return (
+            rows.run(name, layer, x, weights, bias),
+            rows.run(name, layer, x, weights),
+            rows.input_gradient(name, layer, grad, weights),
+            rows.weight_gradient(name, layer, x, grad),
+        )
+
+    @property
+    def terms(self) -> tuple[int, int, int, int]:
+        """For each answer, products in a sum at most; the bias is one more."""
+        layer, taps = self.layer, prod(self.layer.kernel)
+        forth, back = (channels // layer.groups * taps for channels in (layer.in_channels, layer.out_channels))
+        return forth + 1, forth, back, len(self.x) * prod(axis.small for axis in layer.axes)
+
+
+def real(layer: Layer, seed: int, batch: int) -> Case:
+    """Normally distributed float32."""
+    rng = np.random.default_rng(seed)
+    return Case(layer, *(rng.standard_normal(array.shape, np.float32) for array in arrays(layer, seed, batch)))
+
+
+def check_exact(name: str, truth: str, case: Case, dtype: str, layout: Callable[[Array], Array]) -> None:
+    """On integers held in floats, an engine's answers are those of another, which is the truth."""
+    expected = case.answers(truth)
+    for got, true in zip(case.map(lambda array: layout(array.astype(dtype))).answers(name), expected, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(got, true)
+
+
+def check_bound(name: str, truth: str, case: Case, layout: Callable[[Array], Array]) -> None:
+    """Within k·ε·Σ|x||w| of the sums in float64, for k products added in any order.
+
+    The error is below γ_k = k·u / (1 − k·u) of the sum of magnitudes, u = ε/2 (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 3.1); the other half of ε holds the denominator and the error of float64.
+    """
+    exact = case.map(lambda array: array.astype(np.float64)).answers(truth)
+    magnitudes = case.map(lambda array: abs(array.astype(np.float64))).answers(truth)
+    epsilon = float(np.finfo(np.float32).eps)
+    for got, true, sums, terms in zip(case.map(layout).answers(name), exact, magnitudes, case.terms, strict=True):
+        assert got.dtype == np.float32
+        assert (abs(got - true) <= terms * epsilon * sums).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(layers(), seeds, batches, floats, layouts)
+def test_every_engine_equals_the_definition(
+    name: str, layer: Layer, seed: int, batch: int, dtype: str, layout: Callable[[Array], Array]
+) -> None:
+    case = Case(layer, *arrays(layer, seed, batch))
+    check_exact(name, "reference", case, dtype, layout)
+    got = execute.bias_gradient(layer, layout(case.grad.astype(dtype)))
+    np.testing.assert_array_equal(got, reference.bias_gradient(case.grad))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(layers(), seeds, batches, layouts)
+def test_every_engine_is_within_the_bound(
+    name: str, layer: Layer, seed: int, batch: int, layout: Callable[[Array], Array]
+) -> None:
+    check_bound(name, "reference", real(layer, seed, batch), layout)
+
+
+compiled = pytest.mark.skipif(not rows.named("jit").available(), reason="llvmlite is not installed")
+
+
+@contextmanager
+def compiled_with(*, chunk: int) -> Iterator[None]:
+    """Compiled code whose chunks span this many bytes of input; the number of threads is given back at the end."""
+    from unstride.engine.jit import plans, tables
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "CACHED", chunk)
+        patch.setattr(threads, "_chosen", threads._chosen)
+        plans.bind.cache_clear()
+        try:
+            yield
+        finally:
+            plans.bind.cache_clear()
+
+
+chunk_sizes = st.sampled_from((1, 200, 2000, 192 * 1024))
+
+
+@compiled
+@given(st.one_of(layers(), wide_layers), seeds, batches, floats, layouts, chunk_sizes)
+def test_compiled_code_equals_blas_however_it_is_cut(
+    layer: Layer, seed: int, batch: int, dtype: str, layout: Callable[[Array], Array], chunk: int
+) -> None:
+    """Channels beyond a vector, their inputs in chunks of any size; BLAS equals the definition by the law above."""
+    case = Case(layer, *arrays(layer, seed, batch))
+    with compiled_with(chunk=chunk):
+        check_exact("jit", "blas", case, dtype, layout)
+        check_bound("jit", "blas", real(layer, seed, batch), layout)
+
+
+@compiled
+@given(st.one_of(layers(), wide_layers), seeds, batches, layouts, chunk_sizes)
+def test_compiled_code_gives_the_same_bits_for_any_number_of_threads(
+    layer: Layer, seed: int, batch: int, layout: Callable[[Array], Array], chunk: int
+) -> None:
+    case, found = real(layer, seed, batch).map(layout), set()
+    with compiled_with(chunk=chunk):
+        for count in (1, 2, 3, 1):
+            set_num_threads(count)
+            found.add(tuple(answer.tobytes() for answer in case.answers("jit")))
+    assert len(found) == 1

@@ -1,7 +1,7 @@
 """Which element types can be computed, what type a result has, and in which type its sums are taken.
 
-* floating point and complex: the result has ``numpy.result_type`` of the operands; half precision is summed in
-  single precision and rounded once;
+* floating point and complex: the result has ``numpy.result_type`` of the operands; half precision, bfloat16
+  included, is summed in single precision and rounded once;
 * integers: the result is a 64-bit integer (unsigned where every operand is) and exact. Where the largest
   possible sum fits a float's significand the sums are taken in that float, which is just as exact and runs
   through BLAS; where it could exceed 64 bits they are taken in Python's integers;
@@ -25,6 +25,9 @@ from ..errors import Reason, UnstrideError
 
 Array = NDArray[Any]
 
+HALVES = ("float16", "bfloat16")
+"""types that are summed in single precision; NumPy knows the second where ``ml_dtypes`` is imported"""
+
 _EXACT: tuple[tuple[int, np.dtype[Any]], ...] = ((2**24, np.dtype(np.float32)), (2**53, np.dtype(np.float64)))
 """largest magnitude up to which every integer is a float of the type"""
 
@@ -44,7 +47,7 @@ class Operand:
         array = distinct(array)
         if not all(_is_number(value) for value in _objects(array)):
             raise _not_numbers(array, argument)
-        dtype = array.dtype.newbyteorder("=")
+        dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder("=")
         if dtype.kind not in "iu" or not array.size:
             return cls(dtype)
         return cls(dtype, max(abs(int(array.max())), abs(int(array.min()))))
@@ -74,7 +77,12 @@ class Arithmetic:
             products = terms * prod(operand.peak for operand in factors)
             return cls._integer(operands, products + (bias.peak if bias else 0))
         result = np.result_type(*(operand.dtype for operand in operands))
-        return cls(result, np.dtype(np.float32) if result == np.float16 else result)
+        return cls(result, np.dtype(np.float32) if result.name in HALVES else result)
+
+    @property
+    def real(self) -> bool:
+        """Whether the result is a real floating-point type."""
+        return self.result.kind == "f" or self.result.name in HALVES
 
     @classmethod
     def _integer(cls, operands: Iterable[Operand], bound: int) -> Arithmetic:
@@ -120,7 +128,7 @@ def distinct(array: Array) -> Array:
 
 def check_kind(array: Array, argument: str) -> None:
     """Raise UnstrideError for an element type that is not a number's; reads no element."""
-    if array.dtype.kind not in "iufcO":
+    if array.dtype.kind not in "iufcO" and array.dtype.name not in HALVES:
         raise _not_numbers(array, argument)
 
 

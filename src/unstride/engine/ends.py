@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import Reason, UnstrideError
 from . import activations
+from .dtypes import HALVES
 
 Array = NDArray[Any]
 
@@ -39,8 +40,10 @@ class Activation:
 
     def __call__(self, y: Array) -> Array:
         """The activation of an array; integers become double precision."""
-        real = y if y.dtype.kind == "f" else y.astype(np.float64)
-        return np.asarray(activations.BY_NAME[self.name](real, *self.parameters))
+        half = y.dtype.name in HALVES
+        real = y.astype(np.float32) if half else y if y.dtype.kind == "f" else y.astype(np.float64)
+        done = np.asarray(activations.BY_NAME[self.name](real, *self.parameters))
+        return done.astype(y.dtype) if half else done
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -143,7 +143,7 @@ def _ends(
     numbers: Arithmetic, bias: Array | None, residual: Array | None, activation: Activation | None
 ) -> tuple[Ends, Ends]:
     """What the engine does to its sums, and what is done to results of another kind."""
-    if numbers.result.kind == "f":
+    if numbers.real:
         return Ends(bias, residual, activation), Ends()
     return Ends(bias), Ends(None, residual, activation)
 
@@ -209,7 +209,7 @@ class Prepared:
         made = _affordable(self.layer, data, numbers, row)
         packed = self.packed if fits else row.pack(self.layer, self.weights, numbers.compute)
         ends, later = _ends(numbers, self.bias, added, self.activation)
-        if fits and residual is None and row.ready and numbers.result == numbers.compute == data.dtype:
+        if fits and residual is None and row.ready and numbers.real and numbers.result == data.dtype:
             return self._bind(data, row.ready(made, data, packed, ends))(data)
         with numbers.adding():
             return later.after_bias(numbers.finish(row.run(made, data, packed, ends)))
@@ -291,7 +291,7 @@ def _affordable(layer: Layer, data: Array, numbers: Arithmetic, row: Engine) -> 
     outputs = len(data) * layer.out_channels * prod(layer.output_size)
     rounded = outputs * numbers.result.itemsize * (numbers.result != numbers.compute)
     check(layer, batch=len(data), dtype=numbers.compute, held=rounded)
-    return plan(layer, batch=len(data), dtype=numbers.compute, engine=row.name)
+    return plan(layer, batch=len(data), dtype=numbers.compute, engine=row.name, result=numbers.result)
 
 
 def _arithmetic(layer: Layer, x: Operand, weights: Operand, bias: Array | None) -> Arithmetic:

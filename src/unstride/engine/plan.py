@@ -82,6 +82,8 @@ class Plan:
     """element type of the sums"""
     cut: str
     """``outputs``: boxes partition the outputs; ``taps``: one box for each tap"""
+    result: str = ""
+    """element type of the output, where an engine rounds to it before it stores a sum; else that of the sums"""
 
     @property
     def strips(self) -> tuple[tuple[Strip, ...], ...]:
@@ -133,9 +135,12 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def plan(layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", engine: str = "blas") -> Plan:
-    """The plan for ``batch`` inputs whose sums are taken in ``dtype``."""
-    return Plan(layer, engine, batch, np.dtype(dtype).name, _choose_cut(layer, batch))
+def plan(
+    layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", engine: str = "blas", result: DTypeLike | None = None
+) -> Plan:
+    """The plan for ``batch`` inputs whose sums are taken in ``dtype``, and rounded to ``result``."""
+    name = np.dtype(dtype).name
+    return Plan(layer, engine, batch, name, _choose_cut(layer, batch), np.dtype(result).name if result else name)
 
 
 def _choose_cut(layer: Layer, batch: int) -> str:

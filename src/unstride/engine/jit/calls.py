@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from llvmlite import ir
 
+from ..threads import num_threads
 from . import binary, pool
 from .emit import INT, TASK, Code
 from .memory import Array, Tables, give, take
@@ -40,7 +41,7 @@ def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -
     plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
 
     def start(x: Array, y: Array, residual: Array | None) -> None:
-        threads = min(pool.num_threads(), tasks)
+        threads = min(num_threads(), tasks)
         scratch = take(threads * step)
         scratch.words[: threads * step // WORD : step // WORD] = 0
         added = 0 if residual is None else residual.ctypes.data

@@ -235,4 +235,4 @@ def _suffixes(name: str, result: ir.Type, kinds: list[ir.Type]) -> list[str]:
 def _mangled(kind: ir.Type) -> str:
     if isinstance(kind, ir.VectorType):
         return f"v{kind.count}{_mangled(kind.element)}"
-    return {"half": "f16", "float": "f32", "double": "f64"}.get(str(kind), str(kind))
+    return {"half": "f16", "float": "f32", "double": "f64", "i16": "i16"}.get(str(kind), str(kind))

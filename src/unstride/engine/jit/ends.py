@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from llvmlite import ir
 
-from . import activations
+from . import activations, storage
 from .emit import Code
 
 _SHORT = ("relu", "relu6", "leaky_relu")
@@ -25,6 +25,8 @@ class End:
     residual: bool = False
     activation: str | None = None
     parameters: tuple[float, ...] = ()
+    stored: str | None = None
+    """element type of inputs, outputs and residuals in memory, where it is not that of the sums"""
 
     def finish(self, c: Code, value: ir.Value, bias: ir.Value | None, residual: ir.Value | None) -> ir.Value:
         """``activation(value + bias + residual)``."""
@@ -50,13 +52,15 @@ class End:
         builder.ret(activations.emit(builder, self.activation or "", self.parameters, function.args[0]))
         return function
 
-    def store(self, c: Code, value: ir.Value, y: ir.Value, residual: ir.Value, bias: ir.Value | None, kept: Kept) -> None:
+    def store(
+        self, c: Code, value: ir.Value, y: ir.Value, residual: ir.Value, bias: ir.Value | None, kept: Kept
+    ) -> None:
         """Write the finished value to ``y``; the residual is read from an address like it, no lane that is not kept."""
-        kind, other = value.type, None
+        kind, other, stored = value.type, None, self.stored or ""
         if self.residual:
             mask = c.within(0, kept, 0, kind.count) if isinstance(kept, int) else kept
-            other = c.load(residual, kind) if kept is None else c.masked_load(residual, mask, kind)
-        done = self.finish(c, value, bias if self.bias else None, other)
+            other = storage.load(c, residual, kind, stored, mask)
+        done = storage.narrowed(c, self.finish(c, value, bias if self.bias else None, other), stored)
         if kept is None:
             c.store(done, y)
         elif isinstance(kept, int):

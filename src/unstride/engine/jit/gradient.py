@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ...geometry import Layer
 from ..plan import Plan
+from ..threads import num_threads
 from . import binary, kernels_gradient, pool
 from .gradient_tables import CHANNELS, Shape, Tables, strips, tables
 from .kernels_gradient import Form
@@ -30,6 +33,8 @@ MERGED = 64
 """large channels up to which taps side by side count as channels"""
 REUSED = 4
 """tiles that must read a gathered position for gathering to pay"""
+SPREAD = 256
+"""bytes between positions from which a first-level cache holds too few of them"""
 
 
 def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
@@ -64,7 +69,7 @@ class Bound:
         made: Tables = self.tables
         allocate = np.empty if made.fresh else np.zeros
         sums = allocate((made.splits, *self.held), np.dtype(self.shape.form.dtype))
-        threads = pool.num_threads()
+        threads = num_threads()
         scratch = empty((made.scratch * threads,), np.dtype(np.uint8))
         addresses = (made.plan, small, large, sums, scratch)
         context = array("q", [part.ctypes.data for part in addresses])
@@ -76,44 +81,63 @@ class Bound:
 @lru_cache(maxsize=64)
 def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: bool) -> Bound:
     """The code and tables of a layer."""
-    target = host()
-    item = np.dtype(dtype).itemsize
-    candidates = [
-        Shape(layer, batch, form, target.lanes(item), small_first, large_first, merged)
-        for form, merged in _forms(layer, dtype, target)
-    ]
-    return Bound(min(candidates, key=cost))
+    lanes = host().lanes(np.dtype(dtype).itemsize)
+    candidates = (
+        Shape(layer, batch, form, lanes, small_first, large_first, merged) for form, merged in _forms(layer, dtype, host())
+    )
+    best = min(candidates, key=cost)
+    return Bound(replace(best, form=_refined(best)))
 
 
 def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, bool]]:
     """Every tile that the registers hold, and whether it has taps side by side."""
     last = layer.axes[-1]
     lanewise = layer.groups > 1 and layer.small_channels == layer.groups == layer.large_channels
-    larges, smalls = layer.large_channels // layer.groups, layer.small_channels // layer.groups
-    mergeable = lanewise or (layer.groups == 1 and last.dilation == 1 < last.kernel and larges <= MERGED)
+    mergeable = layer.groups == 1 and last.dilation == 1 < last.kernel and layer.large_channels <= MERGED
     for vectors in range(1, MOST_VECTORS + 1):
         taken = 2 * vectors if lanewise else vectors + 1
         for rows in range(1, min(MOST_ROWS, (target.registers - taken) // vectors) + 1):
             if lanewise:
                 yield Form(dtype, rows, vectors, small_lanes=True, lanewise=True), True
                 continue
-            for small_lanes in (False, True):
-                reused = -(-min(smalls, CHANNELS) // (vectors * target.lanes(_item(dtype)) if small_lanes else rows))
-                for merged in (False, True)[: 1 + mergeable]:
-                    yield Form(dtype, rows, vectors, small_lanes, gathered=reused >= REUSED), merged
+            for small_lanes, merged in product((False, True), (False, True) if mergeable else (False,)):
+                yield Form(dtype, rows, vectors, small_lanes, _large(layer, dtype, target, rows, vectors, small_lanes, merged)), merged
 
 
-def _item(dtype: str) -> int:
-    return np.dtype(dtype).itemsize
+def _large(layer: Layer, dtype: str, target: Target, rows: int, vectors: int, small_lanes: bool, merged: bool) -> str:
+    """Where tiles read the large side."""
+    item = np.dtype(dtype).itemsize
+    lanes = vectors * target.lanes(item)
+    small_width, large_width = (lanes, rows) if small_lanes else (rows, lanes)
+    larges, smalls = layer.large_channels // layer.groups, layer.small_channels // layer.groups
+    if not merged:
+        return "chunk" if larges > large_width else "direct"
+    spread = layer.axes[-1].stride * larges * item >= SPREAD
+    return "part" if spread and -(-min(smalls, CHANNELS) // small_width) >= REUSED else "direct"
+
+
+def _refined(shape: Shape) -> Form:
+    """The form with what the layer's numbers of channels ask of it."""
+    form, lanes = shape.form, shape.form.vectors * shape.lanes
+    runs = {len(strip.taps) for strip in strips(shape, shape.layer.rank - 1)}
+    wide = {run * shape.larges for run in runs}
+    rows, columns = (wide, {shape.smalls}) if form.small_lanes else ({shape.smalls}, wide)
+    if form.lanewise:
+        rows = runs
+    first = shape.small_first if form.small_lanes else shape.large_first
+    direct = form.lanewise or (shape.smalls <= lanes if form.small_lanes else form.large == "direct")
+    masked = direct and not (first or (form.lanewise and shape.large_first)) and any(count % lanes for count in columns)
+    return replace(form, masked=masked, rests=tuple(sorted({count % form.rows for count in rows} - {0})))
 
 
 def cost(shape: Shape) -> float:
     """Cycles that one row of small positions takes, about."""
     form, width = shape.form, shape.form.vectors * shape.lanes
-    last = shape.layer.rank - 1
-    together = max(1, 256 // max(1, shape.small_size[-1]))
+    last = shape.layer.axes[-1]
+    together = max(1, 256 // max(1, last.small))
+    share = {"direct": 0.0, "part": 1.0, "chunk": min(1.0, last.stride / last.kernel)}[form.large]
     total = 0.0
-    for strip in strips(shape, last):
+    for strip in strips(shape, shape.layer.rank - 1):
         wide = len(strip.taps) * shape.larges
         rows, columns = (wide, shape.smalls) if form.small_lanes else (shape.smalls, wide)
         if form.lanewise:
@@ -121,7 +145,7 @@ def cost(shape: Shape) -> float:
         blocks = -(-columns // width)
         whole, rest = divmod(rows, form.rows)
         each = whole * _cycles(form, form.rows) + (_cycles(form, rest) if rest else 0)
-        gathered = (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors) * form.gathered
+        gathered = share * (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors)
         tiles = blocks * (whole + (rest > 0))
         total += len(strip.output) * (blocks * each + gathered) + 40 * tiles / together
     return total

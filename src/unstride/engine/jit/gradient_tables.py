@@ -167,7 +167,7 @@ def tables(shape: Shape) -> Tables:
     cuts = [number * len(writer.chunks) // splits for number in range(splits + 1)]
     fresh = bool(writer.chunks) and all(writer.complete[cut] for cut in cuts[:-1])
     tasks = list(_tasks(shape, smalls, larges, cuts, fresh))
-    offsets, scratch = _scratch(shape, writer, limit, max(map(len, smalls)), max(map(len, larges)))
+    (*offsets, edge), scratch = _scratch(shape, writer, limit, max(map(len, smalls)), max(map(len, larges)))
     pairs = np.concatenate(writer.pairs) if writer.pairs else np.zeros((0, 2), np.int32)
     kept = (*(table(rows) for rows in (tasks, writer.chunks, writer.parts)), pairs)
     item, layer = shape.item, shape.layer
@@ -189,6 +189,7 @@ def tables(shape: Shape) -> Tables:
             _in_panels(shape, smalls),
             _row(shape),
             layer.axes[-1].dilation,
+            edge,
         ],
         np.int64,
     )
@@ -207,9 +208,9 @@ def _limit(shape: Shape) -> int:
     """Small positions in a chunk."""
     form = shape.form
     most = max(1, PANEL // (form.vectors * shape.lanes * form.item))
-    if not form.gathered:
+    if form.large == "direct":
         most *= 2
-    if shape.large_first:
+    if shape.large_first or form.large == "chunk":
         # each small position brings about a stride's worth of large ones
         window = prod(shape.layer.stride) * min(shape.larges, CHANNELS) * form.item
         most = min(most, max(1, WINDOW // window))
@@ -275,18 +276,25 @@ def _scratch(shape: Shape, writer: _Writer, limit: int, smalls: int, larges: int
     taps = shape.layer.kernel[-1] if shape.merged else 1
     if shape.form.lanewise:
         larges = smalls
+    held = {"direct": 0, "part": limit, "chunk": writer.slots}[shape.form.large]
     sizes = (
-        limit * smalls * shape.small_first,
-        writer.window * larges * shape.large_first,
-        limit * -(-smalls // small_width) * small_width,
-        limit * -(-larges * taps // large_width) * large_width * shape.form.gathered,
+        limit * smalls * shape.small_first * shape.item,
+        writer.window * larges * shape.large_first * shape.item,
+        -(-smalls // small_width) * _panel(limit * small_width * shape.item),
+        -(-larges * taps // large_width) * _panel(held * large_width * shape.item),
+        shape.form.rows * shape.form.vectors * shape.lanes * shape.item,
     )
     offsets, end = [], 0
     for size in sizes:
         offsets.append(end)
-        # a vector beyond the last position may be written
-        end += -(-(size * shape.item + ALIGNMENT) // ALIGNMENT) * ALIGNMENT
+        # packing writes whole vectors, one of them beyond the last position
+        end += -(-(size + ALIGNMENT) // ALIGNMENT) * ALIGNMENT
     return tuple(offsets), end
+
+
+def _panel(size: int) -> int:
+    """Bytes that a panel may take, with what is written beyond its last position and what keeps it off others' sets."""
+    return size + 3 * ALIGNMENT
 
 
 class _Writer:
@@ -299,11 +307,12 @@ class _Writer:
         self.chunks: list[tuple[int, ...]] = []
         self.complete: list[bool] = []
         self.parts: list[tuple[int, ...]] = []
-        self.shapes: dict[object, tuple[int, int, bool]] = {}
+        self.shapes: dict[object, tuple[int, int, bool, int, int]] = {}
         self.pairs: list[NDArray[np.int32]] = []
         self.tables: dict[object, int] = {}
         self.written = 0
         self.window = 0
+        self.slots = 0
 
     def add(self, piece: Piece) -> None:
         """The record of a chunk and its parts; nothing where it meets no large position."""
@@ -320,13 +329,13 @@ class _Writer:
         key = (images, tuple(map(len, piece.smalls)), tuple(map(len, windows)), tuple(map(_relative, found, piece.smalls, windows)))
         if key not in self.shapes:
             self.shapes[key] = self._parts(piece, found, windows)
-        first, last, complete = self.shapes[key]
+        first, last, complete, *slots = self.shapes[key]
         layer = shape.layer
         small = _before(piece, piece.smalls, shape.small_size, layer.small_channels, shape.small_first) * item
         large = _before(piece, windows, shape.large_size, layer.large_channels, shape.large_first) * item
         leads = [*map(len, windows[: piece.cut]), 1, 1][:2]
         positions, window = prod(map(len, piece.smalls)), prod(map(len, windows[piece.cut :]))
-        self.chunks.append((small, large, images, positions, *leads, window, first, last))
+        self.chunks.append((small, large, images, positions, *leads, window, first, last, *slots))
         self.complete.append(complete)
 
     def _clipped(self, axis: int, smalls: range) -> tuple[Strip, ...]:
@@ -336,39 +345,90 @@ class _Writer:
             self.cut[key] = tuple(strip for strip in kept if strip is not None)
         return self.cut[key]
 
-    def _parts(self, piece: Piece, found: list[tuple[Strip, ...]], windows: tuple[range, ...]) -> tuple[int, int, bool]:
-        """Write the parts of a chunk: from, to, and whether they write every sum."""
+    def _parts(
+        self, piece: Piece, found: list[tuple[Strip, ...]], windows: tuple[range, ...]
+    ) -> tuple[int, int, bool, int, int]:
+        """Write the parts of a chunk: from, to, whether they write every sum; and the slots of its large side."""
         shape, layer, begin = self.shape, self.shape.layer, len(self.parts)
         *_, steps = shape.steps
-        across = tuple(map(len, windows)) if shape.large_first else shape.large_size
-        small_strides, large_strides = Strides.packed(tuple(map(len, piece.smalls)), 1), Strides.packed(across, 1)
+        across = Strides.packed(tuple(map(len, windows)) if shape.large_first else shape.large_size, 1)
+        order = _Slots(found, windows, tuple(axis.stride for axis in layer.axes)) if shape.form.large == "chunk" else None
+        smalls, images = Strides.packed(tuple(map(len, piece.smalls)), 1), len(piece.images)
         whole: set[tuple[int, ...]] = set()
         for box in product(*found):
-            counts = (len(piece.images), *(len(strip.output) for strip in box))
-            along = (strip.along * step for strip, step in zip(box, large_strides.axes, strict=True))
-            pairs = self._pairs(
-                counts, (small_strides.image, *small_strides.axes), (large_strides.image, *along)
-            )
-            small = small_strides.at(0, tuple(s.output.start - r.start for s, r in zip(box, piece.smalls, strict=True)))
-            large = large_strides.at(0, tuple(s.first - w.start for s, w in zip(box, windows, strict=True)))
+            counts = (images, *(len(strip.output) for strip in box))
+            first = tuple(s.first - w.start for s, w in zip(box, windows, strict=True))
+            along = tuple(strip.along * step for strip, step in zip(box, across.axes, strict=True))
+            image, large = across.image, across.at(0, first)
+            if order:
+                image, large, along = order.count, *order.at(first)
+            pairs = self._pairs(counts, (smalls.image, *smalls.axes), (image, *along))
+            small = smalls.at(0, tuple(s.output.start - r.start for s, r in zip(box, piece.smalls, strict=True)))
             gradient = sum(strip.taps.start * step for strip, step in zip(box, steps, strict=True))
             at = tuple(strip.taps.start for strip in (box[:-1] if shape.merged else box))
             full = at not in whole and (not shape.merged or len(box[-1].taps) == layer.kernel[-1])
             if full:
                 whole.add(at)
             self.parts.append((pairs, prod(counts), small, large, gradient, len(box[-1].taps), full))
-        every = prod(layer.kernel[:-1] if shape.merged else layer.kernel)
-        return begin, len(self.parts), len(whole) == every
+        complete = len(whole) == prod(layer.kernel[:-1] if shape.merged else layer.kernel)
+        slots = (self._slots(order, images, across), images * order.count) if order else (0, 0)
+        return begin, len(self.parts), complete, *slots
+
+    def _slots(self, order: _Slots, images: int, across: Strides) -> int:
+        """Bytes before a table of the large positions as they lie in panels."""
+        held = np.add.outer(np.arange(images) * across.image, order.positions(across.axes)).ravel()
+        return self._write(np.stack([np.zeros_like(held), held], axis=-1).astype(np.int32))
+
+    def _write(self, rows: NDArray[np.int32]) -> int:
+        begin = self.written * PAIR
+        self.pairs.append(rows)
+        self.written += len(rows)
+        self.slots = max(self.slots, len(rows))
+        return begin
 
     def _pairs(self, counts: tuple[int, ...], smalls: tuple[int, ...], larges: tuple[int, ...]) -> int:
         """Bytes before a table of pairs, written once."""
         key = (counts, smalls, larges)
         if key not in self.tables:
-            self.tables[key] = self.written * PAIR
-            both = np.stack([_sums(counts, steps) for steps in (smalls, larges)], axis=-1)
-            self.pairs.append(both)
-            self.written += len(both)
+            self.tables[key] = self._write(np.stack([_sums(counts, steps) for steps in (smalls, larges)], axis=-1))
         return self.tables[key]
+
+
+class _Slots:
+    """A chunk's large positions of one image phase by phase: those that one tap meets lie side by side.
+
+    Only phases that some tap meets have slots.
+    """
+
+    def __init__(self, found: list[tuple[Strip, ...]], windows: tuple[range, ...], strides: tuple[int, ...]) -> None:
+        self.strides, self.first = strides, {}
+        met = [
+            sorted({(strip.first - window.start) % stride for strip in kept})
+            for kept, window, stride in zip(found, windows, strides, strict=True)
+        ]
+        self.lengths: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self.count = 0
+        for phases in product(*met):
+            lengths = (-(-(len(w) - phase) // s) for w, phase, s in zip(windows, phases, strides, strict=True))
+            self.lengths[phases] = tuple(lengths)
+            self.first[phases] = self.count
+            self.count += prod(self.lengths[phases])
+
+    def at(self, index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        """The slot of a position in the window, and the steps to the next positions of its phase."""
+        phases = tuple(at % stride for at, stride in zip(index, self.strides, strict=True))
+        steps = Strides.packed(self.lengths[phases], 1)
+        inner = tuple(at // stride for at, stride in zip(index, self.strides, strict=True))
+        return self.first[phases] + steps.at(0, inner), steps.axes
+
+    def positions(self, steps: tuple[int, ...]) -> NDArray[np.int32]:
+        """For each slot its position, where those of an axis are ``steps`` apart."""
+        parts = []
+        for phases, lengths in self.lengths.items():
+            start = sum(phase * step for phase, step in zip(phases, steps, strict=True))
+            wide = tuple(stride * step for stride, step in zip(self.strides, steps, strict=True))
+            parts.append(start + _sums(lengths, wide))
+        return np.concatenate(parts)
 
 
 def _sums(counts: tuple[int, ...], steps: tuple[int, ...]) -> NDArray[np.int32]:

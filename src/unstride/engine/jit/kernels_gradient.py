@@ -18,6 +18,7 @@ from functools import partial
 from llvmlite import ir
 
 from .emit import FLOATS, INT, Code
+from .memory import ALIGNMENT
 from .records import WORD, size
 from .target import Target
 from .transpose import emit_pack
@@ -70,6 +71,8 @@ class Plan(IntEnum):
     GRADIENT_ROW = 20
     DILATION = 21
     """along the last axis"""
+    EDGE = 22
+    """where in the scratch a tile lies whose columns do not all exist"""
 
 
 class Task(IntEnum):
@@ -103,6 +106,9 @@ class Chunk(IntEnum):
     FIRST = 7
     """its parts"""
     LAST = 8
+    SLOTS = 9
+    """bytes before the table of large positions in the order of their panels"""
+    SLOT_COUNT = 10
 
 
 class Part(IntEnum):
@@ -130,10 +136,14 @@ class Form:
     vectors: int
     small_lanes: bool
     """lanes are small channels and rows large ones, rather than the other way"""
-    gathered: bool = False
-    """a part's large positions are gathered in panels before its tiles"""
+    large: str = "direct"
+    """where tiles read the large side: ``direct``, or in panels gathered for each ``chunk`` or each ``part``"""
     lanewise: bool = False
     """lanes are channels of both sides, and rows taps"""
+    masked: bool = False
+    """vectors may reach beyond what can be read"""
+    rests: tuple[int, ...] = ()
+    """rows of the tiles that have fewer"""
 
     @property
     def key(self) -> str:
@@ -145,12 +155,19 @@ class Form:
         """Bytes of an element."""
         return 8 if self.dtype == "float64" else 4
 
+    def widths(self, kind: ir.VectorType) -> tuple[int, int]:
+        """Channels in a block of the small and of the large side."""
+        lanes = self.vectors * kind.count
+        if self.lanewise:
+            return lanes, lanes
+        return (lanes, self.rows) if self.small_lanes else (self.rows, lanes)
+
 
 def emit(form: Form, target: Target) -> ir.Module:
     """The module with the ``task``."""
     module = ir.Module("gradient")
     kind = ir.VectorType(FLOATS[form.dtype], target.lanes(form.item))
-    tiles = {rows: _tile(module, form, kind, target, rows) for rows in range(1, form.rows + 1)}
+    tiles = {rows: _tile(module, form, kind, target, rows) for rows in (*form.rests, form.rows)}
     blocks = _blocks(module, form, kind, tiles)
     _task(module, form, kind, blocks)
     return module
@@ -165,33 +182,38 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, target: Target, ro
     *_, sums, row, high, fresh = c.arguments
     free = (target.registers - 1 - form.vectors) // (rows * form.vectors)
     sets = max(1, min(free, -(-LATENCY // (rows * form.vectors))))
+    firsts = range(0, form.vectors * kind.count, kind.count)
+    masks = [c.within(0, high, first, kind.count) if form.masked else None for first in firsts]
+    values = _sums(c, form, kind, rows, sets, masks)
 
-    def body(masked: bool) -> None:
-        lanes = kind.count
-        masks = [c.within(0, high, v * lanes, lanes) if masked else None for v in range(form.vectors)]
-        values = _sums(c, form, kind, rows, sets, masks)
+    def write(add: bool) -> None:
+        for p in range(rows):
+            at = c.add(sums, c.mul(row, p)) if p else sums
+            for v, first in enumerate(firsts):
+                value = values[p * form.vectors + v]
+                if add:
+                    value = c.builder.fadd(value, c.load(at, kind, first * form.item))
+                c.store(value, at, first * form.item)
 
-        def write(add: bool) -> None:
-            for p in range(rows):
-                at = c.add(sums, c.mul(row, p)) if p else sums
-                for v, mask in enumerate(masks):
-                    value = values[p * form.vectors + v]
-                    _put(c, value, c.add(at, v * lanes * form.item), mask, add)
-
-        c.either(c.builder.icmp_signed("!=", fresh, c.constant(0)), partial(write, add=False), partial(write, add=True))
-
-    c.either(c.less(high, form.vectors * kind.count), partial(body, masked=True), partial(body, masked=False))
+    c.either(_true(c, fresh), partial(write, add=False), partial(write, add=True))
     return c.done()
 
 
-def _put(c: Code, value: ir.Value, at: ir.Value, mask: ir.Value | None, add: bool) -> None:
-    kind = value.type
-    if add:
-        value = c.builder.fadd(value, c.load(at, kind) if mask is None else c.masked_load(at, mask, kind))
-    if mask is None:
-        c.store(value, at)
-    else:
-        c.masked_store(value, at, mask)
+def _leave(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
+    """``leave(tile, sums, row, rows, columns, fresh)``: a tile of which only some columns exist, to where it belongs."""
+    c = Code(module, "leave", 6, internal=True)
+    tile, sums, row, rows, columns, fresh = c.arguments
+    kept, element = _true(c, fresh), kind.element
+    with c.loop(rows, [tile, sums]) as each:
+        source, target = each.values
+        with c.loop(c.mul(columns, form.item), step=form.item) as loop:
+            value, to = c.load(c.add(source, loop.index), element), c.add(target, loop.index)
+            # a sum that is new may lie in memory never written
+            before = c.builder.select(kept, ir.Constant(element, 0.0), c.load(to, element))
+            c.store(c.builder.fadd(value, before), to)
+            loop.next = []
+        each.next = [c.add(source, form.vectors * kind.count * form.item), c.add(target, row)]
+    return c.done()
 
 
 def _sums(
@@ -204,7 +226,7 @@ def _sums(
 
     def at(pair: ir.Value, panel_at: ir.Value, turn: int) -> tuple[ir.Value, ir.Value]:
         here = c.add(small, c.mul(_index(c, pair, turn * PAIR), small_row))
-        if form.gathered:
+        if form.large == "part":
             return here, c.add(panel_at, turn * panel)
         return here, c.add(large, c.mul(_index(c, pair, turn * PAIR + 4), large_row))
 
@@ -249,8 +271,6 @@ def _products(
 ) -> list[ir.Value]:
     """The sums with one position's products added."""
     span = kind.count * form.item
-    if form.gathered and not form.small_lanes:
-        masks = [None] * form.vectors  # panels hold whole vectors
 
     def vectors(address: ir.Value) -> list[ir.Value]:
         places = [c.add(address, v * span) for v in range(form.vectors)]
@@ -273,66 +293,86 @@ def _products(
 def _gather(module: ir.Module, name: str, kind: ir.VectorType, width: int, item: int, *, paired: bool) -> ir.Function:
     """``gather(source, row, pairs, count, items, target)``: positions' elements in panels of ``width``.
 
-    Each position is written as whole vectors: what is too much, the next position or panel overwrites.
+    A block is read and written as whole vectors: what is too much belongs to the same position, and the next position
+    overwrites it.
     """
     c = Code(module, name, 6, internal=True)
     source, row, pairs, count, items, target = c.arguments
     lanes = kind.count
-    with c.loop(items, [source, target], step=width) as block:
-        origin, panel = block.values
-        left = c.minimum(c.sub(items, block.index), width)
-        masks = [c.within(0, left, v, lanes) for v in range(0, width, lanes)]
+    starts = range(0, width, lanes)
+    whole = c.mul(c.div(c.maximum(c.sub(items, len(starts) * lanes - width), 0), width), width)
+    panel = _panel(c, count, width * item)
+    left = c.sub(items, whole)
+    # what is left are two blocks at most, the second of which the vectors of the first would reach beyond
+    rests = [c.minimum(c.sub(left, first), width) for first in (0, width)]
+    masks = [[c.within(0, rest, v, lanes) for v in starts] for rest in rests]
+    with c.loop(count, [target]) as loop:
+        number = _index(c, c.add(pairs, c.mul(loop.index, PAIR)), 4) if paired else loop.index
+        with c.loop(whole, [c.add(source, c.mul(number, row)), loop.values[0]], step=width) as block:
+            at, to = block.values
+            for v in starts:
+                c.store(c.load(at, kind, v * item), to, v * item)
+            block.next = [c.add(at, width * item), c.add(to, panel)]
 
-        def move(whole: bool, origin: ir.Value = origin, panel: ir.Value = panel) -> None:
-            with c.loop(count, [panel]) as loop:
-                number = _index(c, c.add(pairs, c.mul(loop.index, PAIR)), 4) if paired else loop.index
-                here = c.add(origin, c.mul(number, row))
-                for v, mask in enumerate(masks):
-                    place = c.add(here, v * lanes * item)
-                    value = c.load(place, kind) if whole else c.masked_load(place, mask, kind)
-                    c.store(value, loop.values[0], v * lanes * item)
-                loop.next = [c.add(loop.values[0], width * item)]
+        def edge(number: int, at: ir.Value, to: ir.Value) -> None:
+            for v, mask in zip(starts, masks[number], strict=True):
+                c.store(c.masked_load(c.add(at, v * item), mask, kind), to, v * item)
 
-        if width % lanes:
-            move(whole=False)
-        else:
-            c.either(c.less(left, width), partial(move, whole=False), partial(move, whole=True))
-        block.next = [c.add(origin, width * item), c.add(panel, c.mul(count, width * item))]
+        at, to = block.values
+        with c.builder.if_then(c.less(0, left)):
+            edge(0, at, to)
+        with c.builder.if_then(c.less(width, left)):
+            edge(1, c.add(at, width * item), c.add(to, panel))
+        loop.next = [c.add(loop.values[0], width * item)]
     return c.done()
+
+
+def _panel(c: Code, count: ir.Value, position: int) -> ir.Value:
+    """Bytes from panel to panel: an odd number of cache lines, that neighbours share no set of the cache."""
+    lines = c.div(c.add(c.mul(count, position), 2 * ALIGNMENT - 1), ALIGNMENT)
+    return c.mul(c.builder.or_(lines, c.constant(1)), ALIGNMENT)
 
 
 def _blocks(module: ir.Module, form: Form, kind: ir.VectorType, tiles: dict[int, ir.Function]) -> ir.Function:
     """``blocks(pairs, count, small, small_row, small_block, large, large_row, large_block, step, sums, row, rows,
-    columns, fresh)``: all tiles of a part.
+    columns, fresh, edge)``: all tiles of a part; one whose columns do not all exist passes through ``edge``.
     """
-    c = Code(module, "blocks", 14, internal=True)
-    (pairs, count, small, small_row, small_block, large, large_row, large_block, step, sums, row, rows, columns, fresh) = (
-        c.arguments
-    )
+    leave = _leave(module, form, kind)
+    c = Code(module, "blocks", 15, internal=True)
+    pairs, count, small, small_row, small_block, large, large_row, large_block, *rest = c.arguments
+    step, sums, row, rows, columns, fresh, edge = rest
     width = form.vectors * kind.count
     many_block, one_block = (small_block, large_block) if form.small_lanes else (large_block, small_block)
     if form.lanewise:
         one_block = c.mul(step, form.rows)
     many, one = (small, large) if form.small_lanes else (large, small)
     whole = c.div(rows, form.rows)
-    rest = c.sub(rows, c.mul(whole, form.rows))
+    left = c.sub(rows, c.mul(whole, form.rows))
+    span = width * form.item
 
     with c.loop(columns, [many, sums], step=width) as block:
         at, to = block.values
         high = c.sub(columns, block.index)
         beside = c.add(large, c.mul(c.div(block.index, width), large_block)) if form.lanewise else one
 
-        def tile(function: ir.Function, row_at: ir.Value, put: ir.Value, at: ir.Value = at, high: ir.Value = high) -> None:
-            s, l = (at, row_at) if form.small_lanes else (row_at, at)  # noqa: E741 - small and large
-            c.call(function, pairs, count, s, small_row, l, large_row, step, put, row, high, fresh)
+        def tile(number: int, row_at: ir.Value, put: ir.Value, at: ir.Value = at, high: ir.Value = high) -> None:
+            sides = (at, small_row, row_at, large_row) if form.small_lanes else (row_at, small_row, at, large_row)
+
+            def part() -> None:
+                c.call(tiles[number], pairs, count, *sides, step, edge, span, high, 1)
+                c.call(leave, edge, put, row, number, high, fresh)
+
+            def whole() -> None:
+                c.call(tiles[number], pairs, count, *sides, step, put, row, high, fresh)
+
+            c.either(c.less(high, width), part, whole)
 
         with c.loop(whole, [beside, to]) as loop:
             row_at, put = loop.values
-            tile(tiles[form.rows], row_at, put)
+            tile(form.rows, row_at, put)
             loop.next = [c.add(row_at, one_block), c.add(put, c.mul(row, form.rows))]
         row_at, put = loop.values
-        cases = {size: partial(tile, function, row_at, put) for size, function in tiles.items() if size < form.rows}
-        c.choose(rest, {0: lambda: None, **cases})
+        c.choose(left, {0: lambda: None, **{number: partial(tile, number, row_at, put) for number in form.rests}})
         block.next = [c.add(at, many_block), c.add(to, width * form.item)]
     return c.done()
 
@@ -349,12 +389,10 @@ class _Reader:
 
 def _task(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Function) -> None:
     """One task: all parts of its chunks, for its channels."""
-    part = _part(module, form, kind, blocks)
     pack = emit_pack(module, kind)
-    lanes = form.vectors * kind.count
-    width = lanes if form.small_lanes or form.lanewise else form.rows
-    gather = _gather(module, "gather", kind, width, form.item, paired=False)
-    enter_small, enter_large = _enter_small(module, form, pack, gather), _enter_large(module, form, pack)
+    gather = _gather(module, "gather_pairs", kind, form.widths(kind)[1], form.item, paired=True)
+    part = _part(module, form, kind, blocks, gather)
+    enter_small, enter_large = _enter_small(module, form, kind, pack), _enter_large(module, form, pack, gather)
     c = Code(module, "task", 3)
     call = _Reader(c, c.arguments[0])
     plan = _Reader(c, call[Call.PLAN])
@@ -376,8 +414,9 @@ def _task(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Functio
     c.done()
 
 
-def _enter_small(module: ir.Module, form: Form, pack: ir.Function, gather: ir.Function) -> ir.Function:
+def _enter_small(module: ir.Module, form: Form, kind: ir.VectorType, pack: ir.Function) -> ir.Function:
     """A chunk's small side: its channels side by side, then in panels."""
+    gather = _gather(module, "gather", kind, form.widths(kind)[0], form.item, paired=False)
     c = Code(module, "small", 5, internal=True)
     call, plan, task, chunk = (_Reader(c, address) for address in c.arguments[:4])
     scratch = c.arguments[4]
@@ -401,8 +440,8 @@ def _enter_small(module: ir.Module, form: Form, pack: ir.Function, gather: ir.Fu
     return c.done()
 
 
-def _enter_large(module: ir.Module, form: Form, pack: ir.Function) -> ir.Function:
-    """A chunk's window of the large side, its channels side by side."""
+def _enter_large(module: ir.Module, form: Form, pack: ir.Function, gather: ir.Function) -> ir.Function:
+    """A chunk's window of the large side: its channels side by side, then in panels."""
     c = Code(module, "large", 5, internal=True)
     call, plan, task, chunk = (_Reader(c, address) for address in c.arguments[:4])
     window, count = chunk[Chunk.WINDOW], task[Task.LARGE_COUNT]
@@ -420,18 +459,21 @@ def _enter_large(module: ir.Module, form: Form, pack: ir.Function) -> ir.Functio
             loop.next = [c.add(here, steps[axis]), walk(axis + 1, here, there)]
         return loop.values[1]
 
-    with c.builder.if_then(_true(c, plan[Plan.LARGE_FIRST])):
-        walk(0, source, c.add(c.arguments[4], plan[Plan.LARGE_TILE]))
+    tile, first = c.add(c.arguments[4], plan[Plan.LARGE_TILE]), _true(c, plan[Plan.LARGE_FIRST])
+    with c.builder.if_then(first):
+        walk(0, source, tile)
+    if form.large == "chunk":
+        source = c.builder.select(first, tile, source)
+        large_row = c.builder.select(first, c.mul(count, form.item), plan[Plan.LARGE_ROW])
+        slots = c.add(plan[Plan.PAIRS], chunk[Chunk.SLOTS])
+        panels = c.add(c.arguments[4], plan[Plan.LARGE_PANELS])
+        c.call(gather, source, large_row, slots, chunk[Chunk.SLOT_COUNT], count, panels)
     return c.done()
 
 
-def _part(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Function) -> ir.Function:
-    """``part(call, plan, task, chunk, scratch, part, fresh)``: gather its large positions, then all its tiles."""
-    lanes, item = form.vectors * kind.count, form.item
-    small_width, large_width = (lanes, form.rows) if form.small_lanes else (form.rows, lanes)
-    if form.lanewise:
-        small_width = large_width = lanes
-    gather = _gather(module, "gather_pairs", kind, large_width, item, paired=True) if form.gathered else None
+def _part(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Function, gather: ir.Function) -> ir.Function:
+    """``part(call, plan, task, chunk, scratch, part, fresh)``: all tiles of a part."""
+    item, (small_width, large_width) = form.item, form.widths(kind)
     c = Code(module, "part", 7, internal=True)
     call, plan, task, chunk, _, part = (_Reader(c, address) for address in c.arguments[:6])
     scratch, fresh = c.arguments[4], c.builder.and_(c.arguments[6], part[Part.WHOLE])
@@ -439,29 +481,33 @@ def _part(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Functio
     smalls, larges = task[Task.SMALL_COUNT], task[Task.LARGE_COUNT]
     in_panels, packed, large_packed = (_true(c, plan[f]) for f in (Plan.PANELS, Plan.SMALL_FIRST, Plan.LARGE_FIRST))
     select = c.builder.select
-    panel_bytes = c.mul(c.mul(chunk[Chunk.IMAGES], chunk[Chunk.POSITIONS]), small_width * item)
+    panel = _panel(c, c.mul(chunk[Chunk.IMAGES], chunk[Chunk.POSITIONS]), small_width * item)
     tile = c.add(scratch, plan[Plan.SMALL_TILE])
     small = select(packed, tile, c.add(call[Call.SMALL], task[Task.SMALL], chunk[Chunk.SMALL]))
     small = select(in_panels, c.add(scratch, plan[Plan.SMALL_PANELS]), small)
     small_row = select(packed, c.mul(smalls, item), plan[Plan.SMALL_ROW])
     small_row = select(in_panels, c.constant(small_width * item), small_row)
-    small_block = select(in_panels, panel_bytes, c.constant(small_width * item))
+    small_block = select(in_panels, panel, c.constant(small_width * item))
     small = c.add(small, c.mul(part[Part.SMALL], small_row))
     large = c.add(call[Call.LARGE], task[Task.LARGE], chunk[Chunk.LARGE])
     large = select(large_packed, c.add(scratch, plan[Plan.LARGE_TILE]), large)
     large_row = select(large_packed, c.mul(larges, item), plan[Plan.LARGE_ROW])
-    large = c.add(large, c.mul(part[Part.LARGE], large_row))
-    large_block, step = c.constant(large_width * item), c.mul(plan[Plan.DILATION], large_row)
-    taps = part[Part.TAPS]
-    wide = c.mul(larges, taps)
-    if gather:
-        panels = c.add(scratch, plan[Plan.LARGE_PANELS])
+    large_block, panels = c.constant(large_width * item), c.add(scratch, plan[Plan.LARGE_PANELS])
+    if form.large == "chunk":
+        large, large_row = panels, c.constant(large_width * item)
+        large_block = _panel(c, chunk[Chunk.SLOT_COUNT], large_width * item)
+    large, wide = c.add(large, c.mul(part[Part.LARGE], large_row)), c.mul(larges, part[Part.TAPS])
+    if form.large == "part":
         c.call(gather, large, large_row, pairs, count, wide, panels)
-        large, large_block = panels, c.mul(count, large_width * item)
-    rows, columns = (taps, smalls) if form.lanewise else (wide, smalls) if form.small_lanes else (smalls, wide)
+        large, large_block = panels, _panel(c, count, large_width * item)
+    step = c.mul(plan[Plan.DILATION], large_row)
+    rows, columns = (wide, smalls) if form.small_lanes else (smalls, wide)
+    if form.lanewise:
+        rows = part[Part.TAPS]
     sums = c.add(call[Call.GRADIENT], task[Task.GRADIENT], part[Part.GRADIENT])
     sides = (small, small_row, small_block, large, large_row, large_block)
-    c.call(blocks, pairs, count, *sides, step, sums, plan[Plan.GRADIENT_ROW], rows, columns, fresh)
+    edge = c.add(scratch, plan[Plan.EDGE])
+    c.call(blocks, pairs, count, *sides, step, sums, plan[Plan.GRADIENT_ROW], rows, columns, fresh, edge)
     return c.done()
 
 

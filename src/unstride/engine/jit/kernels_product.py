@@ -19,7 +19,8 @@ from .emit import FLOATS, INT, Code
 from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
 from .target import Target
-from .transpose import emit_pack, emit_unpack
+from .storage import SIZES
+from .transpose import emit_pack, emit_unpack, emit_widen
 
 POINTERS = 8
 """positions whose addresses fit the integer registers beside those of the loop"""
@@ -36,9 +37,11 @@ class Form:
     """vectors of columns in a block"""
     end: End
     packs: bool = False
-    """inputs are channels-first: packed in a worker's scratch"""
+    """inputs are channels-first, or stored in half precision: packed in a worker's scratch"""
     unpacks: bool = False
     """outputs are channels-first: unpacked from a worker's scratch"""
+    transposes: bool = False
+    """whether packing inputs exchanges positions and channels"""
     lanewise: bool = False
     """each column has its own input channel"""
     last: int = 0
@@ -142,12 +145,14 @@ def _write(c: Code, form: Form, tile: Tile, sums: list[ir.Value], kept: list[Kep
     """Finish the sums, and store what is kept of each vector of columns."""
     for number, value in enumerate(sums):
         p, v = divmod(number, form.vectors)
-        offset, at = c.load(tile.positions, INT, 16 * p + 8), v * value.type.count * _item(form)
-        y = c.add(tile.y, offset, at)
+        offset, lane = c.load(tile.positions, INT, 16 * p + 8), v * value.type.count
         if form.unpacks:
-            c.store(value, y)
+            c.store(value, c.add(tile.y, offset, lane * _item(form)))
         else:
-            bias = c.load(tile.bias, value.type, at) if form.end.bias else None
+            at = lane * SIZES[form.end.stored or form.dtype]
+            y, bias = c.add(tile.y, offset, at), None
+            if form.end.bias:
+                bias = c.load(tile.bias, value.type, lane * _item(form))
             form.end.store(c, value, y, c.add(tile.residual, offset, at), bias, kept[v])
 
 
@@ -205,9 +210,14 @@ def _lanewise(
     return found
 
 
+def _emit_pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
+    stored = form.end.stored or ""
+    return emit_pack(module, kind, stored) if form.transposes else emit_widen(module, kind, stored)
+
+
 def _enter(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """Before a chunk's first tile: its positions' offsets, and its inputs packed."""
-    pack = emit_pack(module, kind) if form.packs else None
+    pack = _emit_pack(module, form, kind) if form.packs else None
     c = Code(module, "enter", 4, internal=True)
     plan, chunk, scratch, _ = c.arguments
     images = c.load(chunk, INT, Chunk.IMAGES * WORD)

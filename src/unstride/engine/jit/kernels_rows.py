@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from llvmlite import ir
 
-from .emit import FLOATS, INT, Code
+from .emit import FLOATS, INT, Code, Number
 from .records import HEADER, WORD, Call, size
 from .rows_records import Form, Frame, Pass, Row, Rows, Task, field
 from .rows_tile import Tile
@@ -27,6 +27,8 @@ from .target import Target
 
 _INNER, _CAREFUL = 0, -1
 """kinds of tiles; others are known by their vectors"""
+BAND = 16
+"""rows that a tile takes one after the other: what depends on its place is found once for all"""
 _ANYWHERE = 1 << 40
 """beyond any place: packed inputs have zeros where a row has none"""
 
@@ -41,7 +43,7 @@ def emit(form: Form, target: Target) -> ir.Module:
 
 
 def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir.Function | None) -> None:
-    """One task: its rows, and for each its passes."""
+    """One task: bands of rows, and for each its passes."""
     c = Code(module, "task", 3)
     call, index, worker = c.arguments
     plan = field(c, call, Call.PLAN)
@@ -50,43 +52,39 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir
     x = _packed(c, plan, task, pack) if pack else c.add(field(c, call, Call.X), field(c, task, Task.X))
     places = [field(c, task, Task.PLACE), field(c, task, Task.PLACE_END)]
     shared = {
-        **{Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS))},
-        **{Frame.COUNT: field(c, task, Task.COUNT), Frame.FINITE: c.load(field(c, call, Call.WEIGHTS))},
-        **{to: field(c, plan, Rows[to.name]) for to in (Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)},
+        Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS)),
+        Frame.COUNT: field(c, task, Task.COUNT),
+        Frame.FINITE: c.load(field(c, call, Call.WEIGHTS)),
+        **{to: field(c, plan, Rows[to.name]) for to in (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)},
     }
     _keep(c, frame, shared)
-    with c.loop(field(c, task, Task.ROW_END), start=field(c, task, Task.ROW)) as rows:
-        row = c.add(field(c, plan, Rows.ROWS), c.mul(rows.index, size(Row)))
-        runs = c.add(field(c, plan, Rows.RUNS), field(c, row, Row.RUNS))
-        _keep(c, frame, {Frame.RUNS: runs, Frame.RUN_COUNT: field(c, row, Row.RUN_COUNT)})
-        x_row = c.add(x, field(c, row, Row.X))
+    first, last = (c.mul(field(c, task, number), size(Row)) for number in (Task.ROW, Task.ROW_END))
+    table = field(c, plan, Rows.ROWS)
+    with c.loop(last, start=first, step=BAND * size(Row)) as bands:
+        rows = [c.add(table, bands.index), c.add(table, c.minimum(last, c.add(bands.index, BAND * size(Row))))]
         with c.loop(field(c, task, Task.PASS_END), start=field(c, task, Task.PASS)) as passes:
             each = c.add(field(c, plan, Rows.PASSES), c.mul(passes.index, size(Pass)))
-            _keep_pass(c, form, frame, task, row, each, x_row)
-            cases = {number: lambda walk=walk: c.call(walk, frame, *places) for number, walk in walks.items()}
+            _keep_pass(c, form, frame, task, each, x)
+            cases = {number: lambda walk=walk: c.call(walk, frame, *places, *rows) for number, walk in walks.items()}
             c.choose(field(c, each, Pass.SHAPE), cases)
     c.done()
 
 
-def _keep_pass(
-    c: Code, form: Form, frame: ir.Value, task: ir.Value, row: ir.Value, each: ir.Value, x_row: ir.Value
-) -> None:
+def _keep_pass(c: Code, form: Form, frame: ir.Value, task: ir.Value, each: ir.Value, x: ir.Value) -> None:
     """Write what a pass's tiles need to the frame."""
     call, plan = c.arguments[0], field(c, c.arguments[0], Call.PLAN)
     first, shift = field(c, each, Pass.FIRST), field(c, each, Pass.SHIFT)
-    at = c.add(field(c, task, Task.Y), field(c, row, Row.Y), c.mul(first, form.item))
+    at = c.add(field(c, task, Task.Y), c.mul(first, form.item))
     weights = c.add(field(c, call, Call.WEIGHTS), field(c, task, Task.WEIGHTS), field(c, each, Pass.WEIGHTS))
     # no output beyond the task's places
     outputs = c.minimum(field(c, plan, Rows.OUTPUTS), c.mul(field(c, task, Task.PLACE_END), form.stride))
     low, high = c.sub(0, shift), c.sub(field(c, plan, Rows.INPUTS), shift)
     if form.packs:
         finite = c.builder.icmp_signed("!=", field(c, frame, Frame.FINITE), c.constant(0))
-        low, high = (
-            c.builder.select(finite, c.constant(bound), own)
-            for bound, own in ((-_ANYWHERE, low), (_ANYWHERE, high))
-        )
+        low = c.builder.select(finite, c.constant(-_ANYWHERE), low)
+        high = c.builder.select(finite, c.constant(_ANYWHERE), high)
     own = {
-        **{Frame.X: c.add(x_row, c.mul(shift, form.item)), Frame.TAP: field(c, each, Pass.TAP)},
+        **{Frame.X: c.add(x, c.mul(shift, form.item)), Frame.TAP: field(c, each, Pass.TAP)},
         **{Frame.WEIGHTS: weights, Frame.OUTPUTS: c.sub(outputs, first), Frame.LOW: low, Frame.HIGH: high},
         **{Frame.Y: c.add(field(c, call, Call.Y), at), Frame.RESIDUAL: c.add(field(c, call, Call.RESIDUAL), at)},
     }
@@ -102,7 +100,7 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Va
     """Pack the task's inputs, unless the worker did so before; where the row of index 0 would lie."""
     call, _, worker = c.arguments
     scratch = c.add(field(c, call, Call.SCRATCH), c.mul(worker, field(c, plan, Rows.SCRATCH)))
-    held = c.add(field(c, call, Call.SERIAL), field(c, task, Task.WINDOW))
+    held = field(c, task, Task.WINDOW)
     tile = c.add(scratch, HEADER)
 
     def begin() -> None:
@@ -110,7 +108,7 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Va
         c.call(pack, plan, task, c.add(field(c, call, Call.X), field(c, task, Task.FROM)), tile)
 
     c.either(c.builder.icmp_signed("!=", c.load(scratch), held), begin)
-    return c.sub(tile, field(c, task, Task.BACK))
+    return c.sub(c.add(tile, field(c, plan, Rows.LEFT)), field(c, task, Task.BACK))
 
 
 def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
@@ -125,16 +123,19 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
     rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)
     zero = ir.Constant(kind, None)
 
-    def copy(to: ir.Value, at: ir.Value) -> None:
-        with c.loop(left, step=span) as loop:
-            c.store(zero, c.add(to, loop.index))
-        data = c.add(to, left)
-        with c.loop(whole, step=span) as loop:
-            c.store(c.load(c.add(at, loop.index), kind), c.add(data, loop.index))
-        c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(data, whole))
-        with c.loop(row, start=c.add(left, whole, span), step=span) as loop:
+    def clear(to: ir.Value, start: Number, stop: ir.Value) -> None:
+        with c.loop(stop, start=start, step=span) as loop:
             c.store(zero, c.add(to, loop.index))
 
+    def copy(to: ir.Value, at: ir.Value) -> None:
+        with c.loop(whole, step=span) as loop:
+            c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
+        with c.builder.if_then(c.less(whole, length)):
+            c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
+        clear(to, c.mul(c.div(c.add(length, span - item), span), span), row)
+
+    clear(tile, 0, left)
+    tile = c.add(tile, left)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, c.mul(outer.index, plane))
         with c.loop(field(c, task, Task.ROWS + 1), [to]) as inner:
@@ -165,12 +166,12 @@ def _until(c: Code, stop: ir.Value, start: ir.Value) -> Iterator[list[ir.Value]]
 
 
 def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
-    """``walk(frame, place, end)``: all places of a row, whole tiles where every lane has its products."""
+    """``walk(frame, place, end, row, row_end)``: all places of a band, whole tiles where every lane has its products."""
     form, lanes, most = tile.form, tile.lanes, tile.form.vectors
     inner, careful = _inner(module, tile, number), _edge(module, tile, number, 1, careful=True)
     edges = {count: _edge(module, tile, number, count) for count in sorted({1, min(2, most), _widest(form)})}
-    c = Code(module, f"walk{number}", 3, internal=True)
-    frame, place, end = c.arguments
+    c = Code(module, f"walk{number}", 5, internal=True)
+    frame, place, end, *rows = c.arguments
     low, high, outputs = (field(c, frame, each) for each in (Frame.LOW, Frame.HIGH, Frame.OUTPUTS))
     complete = c.div(c.maximum(c.add(outputs, form.stride - len(tile.shifts)), 0), form.stride)
     begin, reached = (low, c.sub(high, tile.farthest)) if tile.met else (place, end)
@@ -181,9 +182,9 @@ def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
         room = c.builder.select(c.less(here, begin), c.constant(0), c.maximum(c.sub(stop, here), 0))
         tiles = c.div(room, most * lanes)
         count = _count(c, tile, here, end, (begin, reached))
-        cases = {size: lambda edge=edge: c.call(edge, frame, here) for size, edge in edges.items()}
-        cases[_INNER] = lambda: c.call(inner, frame, here, tiles)
-        cases[_CAREFUL] = lambda: c.call(careful, frame, here)
+        cases = {size: lambda edge=edge: c.call(edge, frame, here, *rows) for size, edge in edges.items()}
+        cases[_INNER] = lambda: c.call(inner, frame, here, *rows, tiles)
+        cases[_CAREFUL] = lambda: c.call(careful, frame, here, *rows)
         case = c.builder.select(finite, count, c.constant(_CAREFUL))
         c.choose(c.builder.select(c.less(0, tiles), c.constant(_INNER), case), cases)
         taken = c.builder.select(finite, count, c.constant(1))
@@ -210,22 +211,23 @@ def _count(c: Code, tile: Tile, here: ir.Value, end: ir.Value, exist: tuple[ir.V
 
 
 def _inner(module: ir.Module, tile: Tile, number: int) -> ir.Function:
-    """``inner(frame, place, tiles)``: tiles side by side, no lane of which is idle."""
-    c = Code(module, f"inner{number}", 3, internal=True)
-    frame, place, tiles = c.arguments
-    with c.loop(tiles, [place]) as loop:
+    """``inner(frame, place, row, row_end, tiles)``: tiles side by side, no lane of which is idle."""
+    c = Code(module, f"inner{number}", 5, internal=True)
+    frame, place, first, last, tiles = c.arguments
+    with c.loop(last, start=first, step=size(Row)) as rows, c.loop(tiles, [place]) as loop:
         here = loop.values[0]
-        sums = tile.sums(c, frame, here, tile.form.vectors, {}, careful=False)
-        tile.store(c, frame, here, sums, masked=False)
+        sums = tile.sums(c, (frame, rows.index, here), tile.form.vectors, {}, careful=False)
+        tile.store(c, (frame, rows.index, here), sums, masked=False)
         loop.next = [c.add(here, tile.form.vectors * tile.lanes)]
     return c.done()
 
 
 def _edge(module: ir.Module, tile: Tile, number: int, count: int, *, careful: bool = False) -> ir.Function:
-    """``edge(frame, place)``: one tile, whose first and last vectors may have idle lanes."""
-    c = Code(module, f"{'careful' if careful else 'edge'}{number}.{count}", 2, internal=True)
-    frame, place = c.arguments
+    """``edge(frame, place, row, row_end)``: one tile, whose first and last vectors may have idle lanes."""
+    c = Code(module, f"{'careful' if careful else 'edge'}{number}.{count}", 4, internal=True)
+    frame, place, first, last = c.arguments
     masks = tile.masks(c, frame, place, {0, count - 1}) if careful or not tile.form.packs else {}
-    sums = tile.sums(c, frame, place, count, masks, careful=careful)
-    tile.store(c, frame, place, sums, masked=True)
+    with c.loop(last, start=first, step=size(Row)) as rows:
+        sums = tile.sums(c, (frame, rows.index, place), count, masks, careful=careful)
+        tile.store(c, (frame, rows.index, place), sums, masked=True)
     return c.done()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,8 +39,8 @@ class Family(Protocol):
 class Bound:
     """A layer's code and tables, for one batch, type and layout."""
 
-    def __init__(self, layer: Layer, batch: int, dtype: str, family: Family, *, channels_first: bool) -> None:
-        self.dtype, self.channels_first, self.family = np.dtype(dtype), channels_first, family
+    def __init__(self, layer: Layer, batch: int, dtype: np.dtype[Any], family: Family, *, channels_first: bool) -> None:
+        self.dtype, self.channels_first, self.family = dtype, channels_first, family
         spatial, channels = layer.output_size, layer.out_channels
         self.output_shape = (batch, *((channels, *spatial) if channels_first else (*spatial, channels)))
         self.task = family.task
@@ -56,7 +56,8 @@ class Bound:
 @lru_cache(maxsize=64)
 def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool) -> Bound:
     """The code and tables of a layer."""
-    return Bound(layer, batch, dtype, _family(layer, batch, dtype, end, channels_first), channels_first=channels_first)
+    family = _family(layer, batch, dtype, end, channels_first)
+    return Bound(layer, batch, np.dtype(end.stored or dtype), family, channels_first=channels_first)
 
 
 def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool) -> Family:
@@ -66,13 +67,15 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
     columns = layer.out_channels // (1 if lanewise else layer.groups)
     # one channel lies the same way in both layouts
-    packs = channels_first and layer.in_channels > 1
+    transposes = channels_first and layer.in_channels > 1
     unpacks = channels_first and layer.out_channels > 1
     wide = not unpacks and can_widen(layer) and _idle(columns, lanes) > _idle(columns * layer.stride[-1], lanes)
     columns *= layer.stride[-1] if wide else 1
     vectors = _vectors(columns, lanes)
     last = (columns - 1) % (vectors * lanes) + 1
-    return Product(Shape(layer, batch, Form(dtype, vectors, end, packs, unpacks, lanewise, last, wide), target, wide))
+    packs = transposes or end.stored is not None
+    form = Form(dtype, vectors, end, packs, unpacks, transposes, lanewise, last, wide)
+    return Product(Shape(layer, batch, form, target, wide))
 
 
 def _idle(columns: int, lanes: int) -> float:

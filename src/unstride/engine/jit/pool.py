@@ -19,21 +19,15 @@ from functools import cache
 from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 
-from ...errors import Reason, UnstrideError
+from ..threads import MAX_THREADS, num_threads
+from . import binary, sharing
 from .words import ALIGNMENT, Word
-
-THREADS_VARIABLE = "UNSTRIDE_NUM_THREADS"
-"""environment variable that says how many threads a call uses; read once, when first needed"""
-
-MAX_THREADS = 4096
 
 SPIN = 150e-6
 """seconds that a worker looks for the next job before it sleeps"""
 
 _pool: Pool | None = None
 _lock = Lock()
-_chosen: int | None = None
-_default: int | None = None
 _exiting = False
 
 
@@ -45,7 +39,7 @@ def run(task: int, context: int, count: int, threads: int | None = None) -> None
     one call that run at the same time have different numbers, below that limit. Where another thread has the pool, the
     caller does every index itself.
     """
-    limit = _chosen or _default or num_threads()
+    limit = num_threads()
     if threads is not None and threads < limit:
         limit = threads
     limit = min(limit, count)
@@ -55,42 +49,6 @@ def run(task: int, context: int, count: int, threads: int | None = None) -> None
         if helpers and pool.run(task, context, count, helpers):
             return
     _compiled().alone(task, context, count)
-
-
-def num_threads() -> int:
-    """Threads that a call uses: the number set, else ``UNSTRIDE_NUM_THREADS``, else the CPUs this process may use."""
-    global _default  # noqa: PLW0603 - read once for the process
-    if _chosen is not None:
-        return _chosen
-    if _default is None:
-        text = os.environ.get(THREADS_VARIABLE)
-        _default = _cpus() if text is None else _parsed(text)
-    return _default
-
-
-def set_num_threads(count: int) -> None:
-    """Use ``count`` threads from the next call on; UnstrideError unless it is an integer from 1 to ``MAX_THREADS``."""
-    global _chosen  # noqa: PLW0603 - a setting of the process
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_THREADS:
-        rule = f"must be an integer from 1 to {MAX_THREADS}"
-        raise UnstrideError(Reason.ARGUMENT, rule, argument="count", value=count, hint="1 uses the calling thread only")
-    _chosen = count
-
-
-def _parsed(text: str) -> int:
-    digits = text.strip()
-    if digits.isascii() and digits.isdecimal() and len(digits) <= 4 and 1 <= int(digits) <= MAX_THREADS:
-        return int(digits)
-    rule = f"must be an integer from 1 to {MAX_THREADS}"
-    hint = "unset it to use every CPU that this process may use"
-    raise UnstrideError(Reason.ARGUMENT, rule, argument=THREADS_VARIABLE, value=text, hint=hint)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MAX_THREADS)
-    counted: Callable[[], int | None] = getattr(os, "process_cpu_count", os.cpu_count)
-    return min(counted() or 1, MAX_THREADS)
 
 
 class Pool:
@@ -189,8 +147,8 @@ def _exit() -> None:
 
 def _begin_child() -> None:
     """In a child after fork: the workers are gone, and who held the lock may be."""
-    global _pool, _lock, _default
-    _pool, _lock, _default = None, Lock(), None
+    global _pool, _lock
+    _pool, _lock = None, Lock()
 
 
 atexit.register(_exit)
@@ -213,8 +171,6 @@ class _Compiled:
 
 @cache
 def _compiled() -> _Compiled:
-    from . import binary, sharing
-
     code = binary.load("pool", sharing.emit)
     word = ctypes.c_int64
     return _Compiled(

@@ -13,6 +13,7 @@ from . import binary, kernels_product, kernels_weights, pool
 from .kernels_product import Form
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import HEADER, WORD
+from .storage import SIZES
 from .tables import AXES, Chunk, Strides, Weights, boxes_within, chunks, runs
 from .target import Target
 
@@ -59,6 +60,16 @@ class Shape:
     def width(self) -> int:
         """Columns in a block."""
         return self.form.vectors * self.target.lanes(self.item)
+
+    @property
+    def stored(self) -> int:
+        """Bytes of an element of the arrays that are given and returned."""
+        return SIZES[self.form.end.stored or self.form.dtype]
+
+    @property
+    def step(self) -> int:
+        """Bytes between neighbouring positions of the inputs that are given."""
+        return self.stored * (1 if self.form.transposes else self.layer.in_channels)
 
     @property
     def group_columns(self) -> int:
@@ -154,13 +165,13 @@ def tables(shape: Shape) -> Tables:
     columns = list(_columns(shape))
     tasks = _tasks(len(rows), len(columns))
     kept = tuple(table(part) for part in (tasks, rows, writer.parts, writer.runs, columns))
-    most = max(len(piece.images) * piece.positions for piece in pieces)
-    inputs = max(len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces)
+    most = max((len(piece.images) * piece.positions for piece in pieces), default=0)
+    inputs = max((len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces), default=0)
     x_tile = _rounded(HEADER + 16 * most)
     y_tile = _rounded(x_tile + inputs * position + shape.target.vector_bytes)
     end = _rounded(y_tile + most * shape.width * item)
-    x_channel, y_channel = prod(layer.input_size) * item, prod(shape.real.output_size) * item
-    leads = (*Strides.packed(layer.input_size, item).axes, 0, 0)[:2]
+    x_channel, y_channel = (prod(size) * shape.stored for size in (layer.input_size, shape.real.output_size))
+    leads = (*Strides.packed(layer.input_size, shape.step).axes, 0, 0)[:2]
     x_image, y_image = x_channel * layer.in_channels, y_channel * shape.real.out_channels
     strides = (layer.in_channels, x_channel, x_image, *leads, y_channel, y_image)
     scratch = end if form.unpacks else y_tile if form.packs else x_tile
@@ -183,7 +194,7 @@ def _columns(shape: Shape) -> Iterable[tuple[int, ...]]:
     """The records of all blocks of columns."""
     layer, item, width = shape.layer, shape.item, shape.width
     block_bytes = Weights(layer).taps * shape.tap_bytes
-    channel = prod(layer.output_size) * item if shape.form.unpacks else item
+    channel = shape.stored * (prod(layer.output_size) if shape.form.unpacks else 1)
     for group in range(shape.column_groups):
         for block in range(shape.blocks):
             number = group * shape.blocks + block
@@ -207,7 +218,7 @@ class _Parts:
     def chunk(self, piece: Chunk) -> tuple[int, ...]:
         """The record of a chunk, its parts written."""
         shape, first_image = self.shape, piece.images.start
-        layer, item = shape.layer, shape.item
+        layer, stored = shape.layer, shape.stored
         key = (piece.outputs, piece.inputs)
         if key not in self.blocks:
             begin = len(self.parts)
@@ -215,12 +226,12 @@ class _Parts:
             self.blocks[key] = (begin, len(self.parts))
         leads = [len(window) for window in piece.inputs[: piece.cut]]
         window = prod(map(len, piece.inputs[piece.cut :]))
-        x = first_image * layer.in_channels * prod(layer.input_size) * item
-        y = first_image * shape.real.out_channels * prod(shape.real.output_size) * item
+        x = first_image * layer.in_channels * prod(layer.input_size) * stored
+        y = first_image * shape.real.out_channels * prod(shape.real.output_size) * stored
         if shape.form.packs:
-            x += Strides.packed(layer.input_size, item).at(0, _starts(piece.inputs))
+            x += Strides.packed(layer.input_size, shape.step).at(0, _starts(piece.inputs))
         if shape.form.unpacks:
-            y += Strides.packed(layer.output_size, item).at(0, _starts(piece.outputs))
+            y += Strides.packed(layer.output_size, stored).at(0, _starts(piece.outputs))
         lengths = (*leads, *[1] * (2 - len(leads)), window)
         return (*self.blocks[key], len(piece.images), x, *lengths, y, piece.positions)
 
@@ -259,8 +270,8 @@ class _Parts:
         if shape.form.unpacks:
             packed = Strides.packed(tuple(map(len, piece.outputs)), shape.width * shape.item)
             return packed, packed.at(0, _starts(piece.outputs))
-        real = Strides.packed(shape.real.output_size, shape.real.out_channels * shape.item)
-        return Strides(real.image, (*real.axes[:-1], real.axes[-1] * shape.phases)), shape.cropped[0] * shape.item
+        real = Strides.packed(shape.real.output_size, shape.real.out_channels * shape.stored)
+        return Strides(real.image, (*real.axes[:-1], real.axes[-1] * shape.phases)), shape.cropped[0] * shape.stored
 
     def _run(self, offsets: tuple[int, ...]) -> int:
         """Bytes before a list of runs, written once."""

@@ -3,233 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from math import prod
 
 import numpy as np
 
-from ...geometry import Axis, Layer
+from ...geometry import Layer
 from ..boxes import Strip, by_output, families
 from . import binary, kernels_rows
 from .ends import End
-from .kernels_rows import Form, Shifts
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
-from .records import WORD
+from .records import WORD, size
+from .rows_pieces import TASKS, Piece, Pieces, cuts
+from .rows_records import Row, Task
+from .rows_shape import Shape
 from .tables import Strides
 from .target import Target
 
-TASKS = 24
-"""tasks that a layer is cut into where it has the rows: enough to share evenly among a few workers"""
-SMALLEST = 16
-"""vectors of a piece of a row that is worth a task"""
-CODE = 400
-"""multiply-adds in the code of a tile beyond which it takes long to compile"""
-SHAPES = 2
-"""kinds of passes, the same"""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Neighbouring phases of the last axis that one tile computes, with their taps."""
-
-    first: int
-    shift: int
-    """the least of their taps' shifts"""
-    shifts: Shifts
-    taps: tuple[int, ...]
-    """the taps in the order of the code: by shift, then by phase"""
-
-    @classmethod
-    def of(cls, first: int, phases: list[tuple[tuple[int, int], ...]]) -> Pass:
-        """From each phase's pairs of shift and tap."""
-        least = min((shift for pairs in phases for shift, _ in pairs), default=0)
-        order = sorted((shift, number, tap) for number, pairs in enumerate(phases) for shift, tap in pairs)
-        shifts = tuple(tuple(sorted(shift - least for shift, _ in pairs)) for pairs in phases)
-        return cls(first, least, shifts, tuple(tap for _, _, tap in order))
-
-
-def phases(axis: Axis, transposed: bool) -> dict[int, tuple[tuple[int, int], ...]]:
-    """For each phase ``p`` that has taps their pairs ``(q, tap)``: output ``stride·m + p`` meets it at input ``m + q``.
-
-    >>> phases(Axis(small=4, large=8, kernel=4, stride=2, before=1), transposed=True)
-    {1: ((1, 0), (0, 2)), 0: ((0, 1), (-1, 3))}
-    """
-    if not transposed:
-        return {0: tuple((axis.dilation * tap - axis.before, tap) for tap in range(axis.kernel))}
-    return {
-        phase.first: tuple((phase.start - offset, tap) for tap, offset in zip(phase.taps, phase.offsets, strict=True))
-        for phase in axis.tapped_phases()
-    }
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Channels, phases and vectors whose sums are in registers at once."""
-
-    channels: int
-    phases: int
-    vectors: int
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How a layer is cut into tiles."""
-
-    layer: Layer
-    batch: int
-    dtype: str
-    end: End
-    target: Target
-
-    @property
-    def item(self) -> int:
-        return np.dtype(self.dtype).itemsize
-
-    @property
-    def lanes(self) -> int:
-        return self.target.lanes(self.item)
-
-    @property
-    def stride(self) -> int:
-        """Outputs from one place of a row to the next."""
-        return self.layer.axes[-1].stride if self.layer.transposed else 1
-
-    @property
-    def row(self) -> int:
-        """Outputs of a row."""
-        return self.layer.output_size[-1]
-
-    @property
-    def places(self) -> int:
-        """Places of a row."""
-        return -(-self.row // self.stride)
-
-    @property
-    def group_inputs(self) -> int:
-        return self.layer.in_channels // self.layer.groups
-
-    @property
-    def group_outputs(self) -> int:
-        return self.layer.out_channels // self.layer.groups
-
-    @property
-    def outer_taps(self) -> int:
-        """Taps of the axes before the last."""
-        return prod(self.layer.kernel[:-1])
-
-    @cached_property
-    def tile(self) -> Tile:
-        """The tile of the least estimated cost."""
-        return min(self._tiles(), key=self.cost)
-
-    def _tiles(self) -> Iterator[Tile]:
-        registers = self.target.registers
-        needed = -(-self.places // self.lanes)
-        for together in {min(self.stride, limit) for limit in (4, 6, 8, registers - 2)}:
-            for channels in range(1, min(self.group_outputs, registers) + 1):
-                for vectors in range(1, min(4, needed) + 1):
-                    # beside the sums: the inputs at one shift, and one weight
-                    if channels * together * vectors + vectors + 1 <= registers:
-                        yield Tile(channels, together, vectors)
-
-    def cost(self, tile: Tile) -> float:
-        """Estimated half cycles of all tiles, for one row of one image and group: loads, multiply-adds, stores."""
-        passes = self._passes(tile.phases)
-        blocks = -(-self.group_outputs // tile.channels)
-        # a vector of places with idle lanes costs as much as a full one
-        tiles = -(-self.places // self.lanes) / tile.vectors
-        rows = self.group_inputs * self.outer_taps / prod(self.stride_before)
-        total = 0.0
-        for each in passes:
-            taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
-            sums = tile.channels * len(each.shifts) * tile.vectors
-            products = taps * tile.vectors * max(1.0, 8 / sums)
-            work = max(products, 1.1 * (taps + met * tile.vectors)) + 2
-            if len(each.shifts) == self.stride:
-                stores = 3 * sums
-            else:
-                stores = 2 * sums + 2 * tile.channels * tile.vectors * self.lanes
-            total += tiles * blocks * (rows * work + stores + 20)
-        return total
-
-    @property
-    def stride_before(self) -> tuple[int, ...]:
-        """Strides of the axes before the last, of which an output meets one phase."""
-        return self.layer.stride[:-1] if self.layer.transposed else (1,)
-
-    @cached_property
-    def passes(self) -> tuple[Pass, ...]:
-        """The passes over a row."""
-        return self._passes(self.tile.phases)
-
-    def _passes(self, together: int) -> tuple[Pass, ...]:
-        met = phases(self.layer.axes[-1], self.layer.transposed)
-        firsts = range(0, min(self.stride, self.row), together)
-        ends = (min(first + together, self.stride) for first in firsts)
-        return tuple(
-            Pass.of(first, [met.get(phase, ()) for phase in range(first, end)])
-            for first, end in zip(firsts, ends, strict=True)
-        )
-
-    @cached_property
-    def form(self) -> Form:
-        """What its code depends on."""
-        shapes = tuple(dict.fromkeys(each.shifts for each in self.passes))
-        single = self.group_inputs == 1
-        return Form(self.dtype, self.tile.channels, self.tile.vectors, self.stride, shapes, single, self.end)
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of output channels in a group."""
-        return -(-self.group_outputs // self.tile.channels)
-
-    def pass_bytes(self, each: Pass) -> int:
-        """Bytes of a pass's weights for one tap of the axes before the last, and one block of channels."""
-        return self.group_inputs * len(each.taps) * self.tile.channels * self.item
-
-    @property
-    def block_bytes(self) -> int:
-        """Bytes of the weights of a block of channels."""
-        return self.outer_taps * sum(map(self.pass_bytes, self.passes))
+CODE = 16
+"""taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
+FAR = 16
+"""stride beyond which outputs are written in pieces too small"""
+SHALLOW = 64
+"""products of an output up to which packing its channels, as the product family does, costs more than it brings"""
+WIDE = 6
+"""vectors of a row from which on a depthwise layer runs along it rather than along its channels"""
 
 
 def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
-    """Whether the family is the faster one for a layer."""
-    if not channels_first or not (layer.transposed or layer.stride[-1] == 1):
+    """Whether the family is the faster one for a layer: rows fill more lanes than channels, or are not worth packing."""
+    axis = layer.axes[-1]
+    stride = axis.stride if layer.transposed else 1
+    if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
         return False
-    return True
+    row, outputs, inputs = layer.output_size[-1], layer.out_channels // layer.groups, layer.in_channels // layer.groups
+    if layer.groups > 1 and inputs == outputs == 1:
+        return row >= WIDE * min(lanes, layer.groups)
+    if outputs <= lanes:
+        return _filled(-(-row // stride), lanes) >= _filled(outputs, lanes)
+    strides = prod(layer.stride) if layer.transposed else 1
+    return row >= WIDE * lanes and inputs * prod(layer.kernel) <= SHALLOW * strides
+
+
+def _filled(count: int, lanes: int) -> float:
+    """The part of the lanes of as many vectors as it takes that hold something."""
+    return count / (-(-count // lanes) * lanes) if count else 0.0
 
 
 def pack_weights(shape: Shape, weights: Array) -> Array:
-    """Whether all weights are finite, in a cache line; then ``(group, block, pass, tap, input, tap of the pass, channel)``.
+    """Whether all weights are finite, in a cache line; then weights as the code reads them.
 
-    Channels that do not exist have zeros.
+    They are ``(groups, blocks, passes, taps of the other axes, input channels, taps of the pass, channels)``, with
+    zeros for channels that do not exist.
     """
     layer, dtype = shape.layer, np.dtype(shape.dtype)
-    ins, outs, width = shape.group_inputs, shape.group_outputs, shape.tile.channels
-    sides = (ins, outs) if layer.transposed else (outs, ins)
-    if layer.transposed:
-        split = weights.reshape(layer.groups, *sides, shape.outer_taps, layer.kernel[-1])
-    else:
-        split = weights.reshape(layer.groups, *sides, shape.outer_taps, layer.kernel[-1]).swapaxes(1, 2)
-    total = layer.groups * shape.blocks * shape.block_bytes // dtype.itemsize
-    header = ALIGNMENT // dtype.itemsize
-    packed = empty((header + total,), dtype)
+    sides = (shape.group_inputs, shape.group_outputs)
+    split = weights.reshape(layer.groups, *(sides if layer.transposed else sides[::-1]), shape.outer_taps, -1)
+    split = split if layer.transposed else split.swapaxes(1, 2)
+    header, each_block = ALIGNMENT // dtype.itemsize, shape.block_bytes // dtype.itemsize
+    packed = empty((header + layer.groups * shape.blocks * each_block,), dtype)
     packed[:header].view(np.int64)[0] = np.isfinite(weights).all()
-    blocks = packed[header:].reshape(layer.groups, shape.blocks, shape.block_bytes // dtype.itemsize)
-    at = 0
+    blocks = packed[header:].reshape(layer.groups, shape.blocks, each_block)
+    width, at = shape.tile.channels, 0
     for each in shape.passes:
-        size = shape.outer_taps * shape.pass_bytes(each) // dtype.itemsize
-        part = blocks[:, :, at : at + size].reshape(
-            layer.groups, shape.blocks, shape.outer_taps, ins, len(each.taps), width
-        )
+        order = (shape.outer_taps, shape.group_inputs, len(each.taps), width)
+        part = blocks[:, :, at : at + prod(order)].reshape(layer.groups, shape.blocks, *order)
         for block in range(shape.blocks):
-            columns = split[:, :, block * width : (block + 1) * width, :, list(each.taps)]
-            part[:, block, ..., columns.shape[2] :] = 0
-            part[:, block, ..., : columns.shape[2]] = columns.transpose(0, 3, 1, 4, 2)
-        at += size
+            columns = split[:, :, block * width : (block + 1) * width, :, list(each.taps)].transpose(0, 3, 1, 4, 2)
+            part[:, block, ..., : columns.shape[-1]] = columns
+            part[:, block, ..., columns.shape[-1] :] = 0
+        at += prod(order)
     return packed
 
 
@@ -243,16 +86,18 @@ def pack_bias(shape: Shape, bias: Array) -> Array:
 
 def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
-    layer, item = shape.layer, shape.item
-    rows, runs = _rows(shape)
-    passes = table(_pass_records(shape))
-    tasks = _tasks(shape)
+    layer, item, pieces = shape.layer, shape.item, Pieces(shape)
+    rows, runs = _rows(shape, pieces.strides)
+    tasks, passes = _tasks(shape, pieces), table(_pass_records(shape))
     kept = (tasks.reshape(-1), rows, runs, passes)
-    strides = (prod(layer.input_size) * item, prod(layer.output_size) * item)
-    sizes = (layer.input_size[-1], layer.output_size[-1])
+    source, to = Strides.packed(layer.input_size, item), Strides.packed(layer.output_size, item)
+    x_channel = pieces.length * item if shape.packs else source.image
+    leads = (0, 0, *source.axes[:-1])[-2:]
+    plane = (0, 0, *pieces.strides.axes[:-1])[-2]
+    sizes = (layer.input_size[-1], layer.output_size[-1], pieces.scratch, source.image)
     addresses = (part.ctypes.data for part in kept)
-    plan = np.array([*addresses, shape.group_inputs, *strides, *sizes], np.int64)
-    return Tables(plan, len(tasks), 0, kept)
+    numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, plane, pieces.left * item)
+    return Tables(np.array(numbers, np.int64), len(tasks), pieces.scratch, kept)
 
 
 def _pass_records(shape: Shape) -> Iterator[tuple[int, ...]]:
@@ -263,25 +108,21 @@ def _pass_records(shape: Shape) -> Iterator[tuple[int, ...]]:
         at += shape.outer_taps * size
 
 
-def _rows(shape: Shape) -> tuple[Table, Table]:
+def _rows(shape: Shape, x: Strides) -> tuple[Table, Table]:
     """The records of all output rows, and the runs that they share."""
-    layer, item = shape.layer, shape.item
-    axes = layer.axes[:-1]
-    x, y = Strides.packed(layer.input_size, item), Strides.packed(layer.output_size, item)
-    strips = [by_output(axis, layer.transposed) for axis in axes]
-    runs, firsts = _runs(shape, strips, x)
-    grid = np.zeros(tuple(len(own) for own in strips), np.int64), np.zeros(tuple(map(len, strips)), np.int64)
-    for field, values in enumerate(zip(*firsts, strict=True)):
-        grid[field][...] = np.reshape(values, grid[field].shape)
-    numbers, starts = zip(*(_along(axis, own) for axis, own in zip(layer.output_size, strips)), strict=True) if axes else ((), ())
-    size = layer.output_size[:-1]
-    record = np.zeros((*size, 4), np.int64)
-    for axis, start in enumerate(starts):
-        along = [1] * len(size)
-        along[axis] = size[axis]
-        record[..., 0] += (start * x.axes[axis]).reshape(along)
-        record[..., 1] += (np.arange(size[axis]) * y.axes[axis]).reshape(along)
-    record[..., 2], record[..., 3] = (part[np.ix_(*numbers)] if axes else part for part in grid)
+    layer = shape.layer
+    y = Strides.packed(layer.output_size, shape.item)
+    strips = [by_output(axis, layer.transposed) for axis in layer.axes[:-1]]
+    runs, firsts = _runs(layer, strips, x)
+    record = np.zeros((*layer.output_size[:-1], size(Row) // WORD), np.int64)
+    choice = np.zeros(record.shape[:-1], np.int64)
+    for axis, own in enumerate(strips):
+        along = [-1 if other == axis else 1 for other in range(len(strips))]
+        numbers, starts = (part.reshape(along) for part in _along(layer.output_size[axis], own))
+        record[..., Row.X] += starts * x.axes[axis]
+        record[..., Row.Y] += np.arange(layer.output_size[axis]).reshape(along) * y.axes[axis]
+        choice = choice * len(own) + numbers
+    record[..., Row.RUNS :] = firsts[choice]
     return record.reshape(-1), runs
 
 
@@ -296,54 +137,71 @@ def _along(size: int, strips: tuple[Strip, ...]) -> tuple[Table, Table]:
     return numbers, starts
 
 
-def _runs(shape: Shape, strips: list[tuple[Strip, ...]], x: Strides) -> tuple[Table, list[tuple[int, int]]]:
-    """For each choice of strips its taps, as pairs of bytes before the inputs and tap; where they begin, how many."""
-    layer = shape.layer
-    found: list[int] = []
+def _runs(layer: Layer, strips: list[tuple[Strip, ...]], x: Strides) -> tuple[Table, Table]:
+    """For each choice of strips its taps, as bytes before the inputs and number; where they begin, and how many."""
+    found: list[tuple[int, int]] = []
     firsts: list[tuple[int, int]] = []
+    order = [families(axis, layer.transposed) for axis in layer.axes[: len(strips)]]
     for choice in product(*strips):
         begin = len(found)
-        taps = [list(families(axis, layer.transposed)[strip.family][strip.at :])[: len(strip.taps)] for axis, strip in zip(layer.axes, choice)]
+        taps = [
+            own[each.family][each.at : each.at + len(each.taps)] if each.taps else range(0)
+            for own, each in zip(order, choice, strict=True)
+        ]
         for index in product(*(range(len(own)) for own in taps)):
-            at = sum(strip.across * step * number for strip, step, number in zip(choice, x.axes, index))
-            tap = 0
-            for own, number, kernel in zip(taps, index, layer.kernel):
-                tap = tap * kernel + own[number]
-            found += [at, tap]
-        firsts.append((begin * WORD, (len(found) - begin) // 2))
-    return np.array(found, np.int64), firsts
+            at, number = 0, 0
+            for axis, each in enumerate(index):
+                at += choice[axis].across * x.axes[axis] * each
+                number = number * layer.kernel[axis] + taps[axis][each]
+            found.append((at, number))
+        firsts.append((2 * begin * WORD, len(found) - begin))
+    return table(found), np.array(firsts, np.int64)
 
 
-def _tasks(shape: Shape) -> Table:
-    """All blocks of channels of all images, in ranges of rows, of passes and of places."""
-    layer, item = shape.layer, shape.item
-    x_group, y_channel = shape.group_inputs * prod(layer.input_size) * item, prod(layer.output_size) * item
-    units = []
-    for image, group, block in product(range(shape.batch), range(layer.groups), range(shape.blocks)):
-        channel = block * shape.tile.channels
-        y = (image * layer.out_channels + group * shape.group_outputs + channel) * y_channel
-        x = (image * layer.groups + group) * x_group
-        number = group * shape.blocks + block
-        weights, bias = ALIGNMENT + number * shape.block_bytes, number * shape.tile.channels * item
-        units.append((x, y, weights, bias, min(shape.tile.channels, shape.group_outputs - channel)))
-    rows = _ranges(prod(layer.output_size[:-1]), len(units))
-    passes = _ranges(len(shape.passes), len(units) * len(rows))
-    places = _ranges(shape.places, len(units) * len(rows) * len(passes), shape.lanes * SMALLEST)
-    cuts = [(*row, *place, *each) for row in rows for each in passes for place in places]
-    return np.concatenate(
-        [np.repeat(np.array(units, np.int64), len(cuts), 0), np.tile(np.array(cuts, np.int64), (len(units), 1))], 1
+def _met(order: tuple[range, ...], strip: Strip) -> range:
+    """The taps of a strip."""
+    return order[strip.family][strip.at : strip.at + len(strip.taps)] if strip.taps else range(0)
+
+
+def _tasks(shape: Shape, pieces: Pieces) -> Table:
+    """All pieces of all images and groups, for all blocks of channels, in ranges of passes."""
+    layer, item, width = shape.layer, shape.item, shape.tile.channels
+    source, back = Strides.packed(layer.input_size, item), pieces.strides
+    parts = [_part(piece, source, back) for piece in pieces.all]
+    units, blocks = shape.batch * layer.groups, shape.blocks
+    least = -(-TASKS // max(1, units * blocks * len(parts)))
+    passes = np.array(
+        [(own.start, own.stop) for own in cuts(len(shape.passes), min(len(shape.passes), least))], np.int64
     )
+    unit, part, block, each = np.indices((units, len(parts), blocks, len(passes))).reshape(4, -1)
+    field = np.array(parts, np.int64).reshape(len(parts), _PART)[part]
+    group, channel = unit % layer.groups, block * width
+    number = group * blocks + block
+    x = unit * shape.group_inputs * source.image
+    y = unit * shape.group_outputs + channel
+    tasks = np.zeros((len(unit), size(Task) // WORD), np.int64)
+    tasks[:, Task.X], tasks[:, Task.Y] = x, y * (prod(layer.output_size) * item)
+    tasks[:, Task.WEIGHTS], tasks[:, Task.BIAS] = ALIGNMENT + number * shape.block_bytes, number * width * item
+    tasks[:, Task.COUNT] = np.minimum(width, shape.group_outputs - channel)
+    tasks[:, Task.ROW : Task.PASS] = field[:, :4]
+    tasks[:, Task.PASS : Task.WINDOW] = passes[each]
+    tasks[:, Task.WINDOW], tasks[:, Task.FROM] = unit * len(parts) + part + 1, x + field[:, 4]
+    tasks[:, Task.ROWS :] = field[:, 5:]
+    return tasks
 
 
-def _ranges(size: int, others: int, step: int = 1) -> list[tuple[int, int]]:
-    """A size in as many ranges, of multiples of ``step``, as ``others`` leaves wanted of ``TASKS``."""
-    steps = -(-size // step)
-    count = max(1, min(steps, -(-TASKS // max(1, others))))
-    cuts = [number * steps // count * step for number in range(count)]
-    return list(zip(cuts, [*cuts[1:], size], strict=True))
+_PART = 9
 
 
-class RowsFamily:
+def _part(piece: Piece, source: Strides, packed: Strides) -> tuple[int, ...]:
+    """What a piece's tasks share: rows, places; its inputs in the array, their counts, where they go."""
+    begin = tuple(own.start for own in piece.inputs)
+    counts = (1, 1, *map(len, piece.inputs))[-3:]
+    ranges = (piece.rows.start, piece.rows.stop, piece.places.start, piece.places.stop)
+    return (*ranges, source.at(0, begin), *counts, packed.at(0, begin))
+
+
+class Rows:
     """The family: how a layer is bound to the code."""
 
     def __init__(self, layer: Layer, batch: int, dtype: str, end: End, target: Target) -> None:

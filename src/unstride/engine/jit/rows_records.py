@@ -12,8 +12,11 @@ from .emit import INT, Code, Number
 from .ends import End
 from .records import WORD
 
+At: TypeAlias = tuple[ir.Value, ir.Value, ir.Value]
+"""where a tile is: the frame, the row's record, the place"""
 Shifts: TypeAlias = tuple[tuple[int, ...], ...]
 """for each phase of a pass, its taps' shifts, the least of all phases' being 0"""
+
 
 class Rows(IntEnum):
     """What all calls of a layer share: addresses of tables, sizes, strides in bytes."""
@@ -40,7 +43,7 @@ class Rows(IntEnum):
     PLANE = 13
     """between two packed rows of the first of these axes"""
     LEFT = 14
-    """bytes of zeros before a packed row"""
+    """bytes of zeros before the first packed row"""
 
 
 class Task(IntEnum):
@@ -59,7 +62,7 @@ class Task(IntEnum):
     PASS = 9
     PASS_END = 10
     WINDOW = 11
-    """tells its packed inputs from any others"""
+    """numbers its packed inputs, from 1"""
     FROM = 12
     """bytes before the inputs to pack"""
     ROWS = 13
@@ -94,27 +97,26 @@ class Pass(IntEnum):
 
 
 class Frame(IntEnum):
-    """What the tiles of one pass of a row share, in the task's stack frame."""
+    """What the tiles of one pass share, in the task's stack frame."""
 
     X = 0
     WEIGHTS = 1
     RUNS = 2
-    RUN_COUNT = 3
-    TAP = 4
-    Y = 5
-    RESIDUAL = 6
-    BIAS = 7
-    COUNT = 8
-    LOW = 9
+    TAP = 3
+    Y = 4
+    RESIDUAL = 5
+    BIAS = 6
+    COUNT = 7
+    LOW = 8
     """inputs exist from here …"""
-    HIGH = 10
+    HIGH = 9
     """… up to here, counted like the places"""
-    OUTPUTS = 11
+    OUTPUTS = 10
     """outputs from the pass's first phase on"""
-    FINITE = 12
-    CHANNELS = 13
-    X_CHANNEL = 14
-    Y_CHANNEL = 15
+    FINITE = 11
+    CHANNELS = 12
+    X_CHANNEL = 13
+    Y_CHANNEL = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from .emit import FLOATS, INT, Code
 from .records import WORD
-from .rows_records import Form, Frame, field
+from .rows_records import At, Form, Frame, Row, field
 from .target import Target
 
 Masks: TypeAlias = dict[tuple[int, int], ir.Value]
@@ -32,7 +32,7 @@ class Tile:
         bits = ir.IntType(8 * self.item)
         kind = ir.VectorType(bits, self.lanes)
         lane = ir.Constant(kind, list(range(self.lanes)))
-        low, high = (c.sub(field(c, frame, field), place) for field in (Frame.LOW, Frame.HIGH))
+        low, high = (c.sub(field(c, frame, limit), place) for limit in (Frame.LOW, Frame.HIGH))
         found: Masks = {}
         for vector in sorted(vectors):
             for shift in self.met:
@@ -49,24 +49,24 @@ class Tile:
                 found[shift, vector] = at
         return found
 
-    def sums(
-        self, c: Code, frame: ir.Value, place: ir.Value, count: int, masks: Masks, *, careful: bool
-    ) -> list[ir.Value]:
+    def sums(self, c: Code, at: At, count: int, masks: Masks, *, careful: bool) -> list[ir.Value]:
         """The sums of a tile: by channels, then phases, then vectors."""
-        fields = (Frame.X, Frame.WEIGHTS, Frame.RUNS, Frame.RUN_COUNT, Frame.TAP, Frame.CHANNELS, Frame.X_CHANNEL)
-        x, weights, runs, run_count, tap, channels, step = (field(c, frame, field) for field in fields)
-        start = c.add(x, c.mul(place, self.item))
+        frame, record, place = at
+        fields = (Frame.X, Frame.WEIGHTS, Frame.RUNS, Frame.TAP, Frame.CHANNELS, Frame.X_CHANNEL)
+        x, weights, runs, tap, channels, step = (field(c, frame, number) for number in fields)
+        runs, run_count = c.add(runs, field(c, record, Row.RUNS)), field(c, record, Row.RUN_COUNT)
+        start = c.add(x, field(c, record, Row.X), c.mul(place, self.item))
         row = sum(map(len, self.shifts)) * self.form.channels * self.item
         zeros = [ir.Constant(self.kind, None)] * (self.form.channels * len(self.shifts) * count)
         if not self.met:
             return list(zeros)
         with c.loop(run_count, zeros) as outer:
             run = c.add(runs, c.mul(outer.index, 2 * WORD))
-            at, first = c.add(start, c.load(run)), c.add(weights, c.mul(tap, c.load(run, INT, WORD)))
+            x, first = c.add(start, c.load(run)), c.add(weights, c.mul(tap, c.load(run, INT, WORD)))
             if self.form.single:
-                outer.next = self._products(c, at, first, outer.values, masks, careful=careful)
+                outer.next = self._products(c, x, first, outer.values, masks, careful=careful)
             else:
-                with c.loop(channels, [at, first, *outer.values]) as inner:
+                with c.loop(channels, [x, first, *outer.values]) as inner:
                     here, factors, *sums = inner.values
                     sums = self._products(c, here, factors, sums, masks, careful=careful)
                     inner.next = [c.add(here, step), c.add(factors, row), *sums]
@@ -102,15 +102,16 @@ class Tile:
             return c.load(x, self.kind, element * self.item)
         return c.masked_load(c.add(x, element * self.item), mask, self.kind)
 
-    def store(self, c: Code, frame: ir.Value, place: ir.Value, sums: list[ir.Value], *, masked: bool) -> None:
+    def store(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
         """Write a tile: channel by channel, its phases interleaved."""
+        frame, record, place = at
         fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
-        y, residual, bias, count, step, outputs = (field(c, frame, field) for field in fields)
-        first = c.mul(place, self.form.stride)
+        y, residual, bias, count, step, outputs = (field(c, frame, number) for number in fields)
+        first, row = c.mul(place, self.form.stride), field(c, record, Row.Y)
         left = c.sub(outputs, first) if masked else None
         own = len(sums) // self.form.channels
         for channel in range(self.form.channels):
-            offset = c.add(c.mul(first, self.item), c.mul(step, channel))
+            offset = c.add(row, c.mul(first, self.item), c.mul(step, channel))
             to = (c.add(y, offset), c.add(residual, offset))
             each = sums[channel * own : (channel + 1) * own]
 

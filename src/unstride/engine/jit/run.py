@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...geometry import Layer
 from ..activations import FUSED
+from ..dtypes import HALVES
 from ..boxes import by_output
 from ..ends import Activation, Ends
 from ..plan import Plan
@@ -72,7 +73,8 @@ def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
     activation = ends.activation
     fused = activation if activation and activation.name in FUSED else None
     named = (fused.name, fused.parameters) if fused else (None, ())
-    end = End(ends.bias is not None, ends.residual is not None, *named)
+    stored = plan.result if plan.result in HALVES and x.dtype.name == plan.result else None
+    end = End(ends.bias is not None, ends.residual is not None, *named, stored)
     bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
     family = bound.family
     if family.order not in packed.orders:

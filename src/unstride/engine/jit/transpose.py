@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir
 
+from . import storage
 from .emit import INT, Code
 from .records import WORD, Call, Chunk, Column, Plan
+from .storage import SIZES
 
 if TYPE_CHECKING:
     from .kernels_product import Form
@@ -30,7 +32,7 @@ def transposed(c: Code, rows: list[ir.Value]) -> list[ir.Value]:
     return rows
 
 
-def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
+def emit_pack(module: ir.Module, kind: ir.VectorType, stored: str = "") -> ir.Function:
     """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours.
 
     Whole vectors are written: what goes beyond a position's last channel is overwritten by what is written later,
@@ -39,13 +41,14 @@ def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
     c = Code(module, "pack", 5, internal=True)
     source, target, positions, channels, step = c.arguments
     lanes, item = kind.count, _item(kind)
-    row = c.mul(channels, item)
+    row, source_item = c.mul(channels, item), SIZES.get(stored, item)
 
     def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
         """One square; where a width or height is given, only so many positions or channels exist."""
         mask = None if width is None else c.within(0, width, 0, lanes)
-        origin = c.add(source, c.mul(first, step), c.mul(at, item))
-        rows = [_row(c, c.add(origin, c.mul(step, k)), mask, kind, height, k) for k in range(lanes)]
+        origin = c.add(source, c.mul(first, step), c.mul(at, source_item))
+        masks = [_exists(c, mask, lanes, height, k) for k in range(lanes)]
+        rows = [storage.load(c, c.add(origin, c.mul(step, k)), kind, stored, masks[k]) for k in range(lanes)]
         to = c.add(target, c.mul(at, row), c.mul(first, item))
         for k, value in enumerate(transposed(c, rows)):
             if width is None:
@@ -55,6 +58,25 @@ def emit_pack(module: ir.Module, kind: ir.VectorType) -> ir.Function:
                     c.store(value, c.add(to, c.mul(row, k)))
 
     _squares(c, positions, channels, lanes, square)
+    return c.done()
+
+
+def emit_widen(module: ir.Module, kind: ir.VectorType, stored: str) -> ir.Function:
+    """``pack(source, target, positions, channels, step)``: positions already side by side, as numbers."""
+    c = Code(module, "pack", 5, internal=True)
+    source, target, positions, channels, _ = c.arguments
+    count, item, size = c.mul(positions, channels), _item(kind), SIZES[stored]
+    whole = c.builder.and_(count, c.constant(-kind.count))
+
+    def copy(at: ir.Value, unit: ir.Type, held: ir.Type) -> None:
+        value = storage.widened(c, c.load(c.add(source, c.mul(at, size)), held), unit)
+        c.store(value, c.add(target, c.mul(at, item)))
+
+    single = ir.HalfType() if stored == "float16" else ir.IntType(16)
+    with c.loop(whole, step=kind.count) as loop:
+        copy(loop.index, kind, ir.VectorType(single, kind.count))
+    with c.loop(count, start=whole) as loop:
+        copy(loop.index, kind.element, single)
     return c.done()
 
 
@@ -86,13 +108,13 @@ def _emit_unpack_rows(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.
     c = Code(module, "unpack", 7, internal=True)
     tile, y, residual, bias, positions, columns, step = c.arguments
     lanes, item = kind.count, _item(kind)
-    row = form.vectors * lanes * item
+    row, stored = form.vectors * lanes * item, SIZES.get(form.end.stored or "", item)
 
     def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
         mask = None if width is None else c.within(0, width, 0, lanes)
         origin = c.add(tile, c.mul(at, row), c.mul(first, item))
         values = transposed(c, [c.load(origin, kind, k * row) for k in range(lanes)])
-        to = c.add(c.mul(first, step), c.mul(at, item))
+        to = c.add(c.mul(first, step), c.mul(at, stored))
 
         def write(k: int) -> None:
             here = c.add(to, c.mul(step, k))
@@ -125,14 +147,14 @@ def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, squar
             c.either(whole, partial(square, at, first, None, None), partial(square, at, first, width, height))
 
 
-def _row(
-    c: Code, address: ir.Value, mask: ir.Value | None, kind: ir.VectorType, height: ir.Value | None, number: int
-) -> ir.Value:
-    """A row of a square: zeros where it does not exist."""
-    if height is not None:
-        exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), kind.count))
-        mask = exists if mask is None else c.builder.and_(mask, exists)
-    return c.load(address, kind) if mask is None else c.masked_load(address, mask, kind)
+def _exists(
+    c: Code, mask: ir.Value | None, lanes: int, height: ir.Value | None, number: int
+) -> ir.Value | None:
+    """The mask of a square's row; none where all of it exists."""
+    if height is None:
+        return mask
+    exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), lanes))
+    return exists if mask is None else c.builder.and_(mask, exists)
 
 
 def _item(kind: ir.VectorType) -> int:

@@ -1,0 +1,192 @@
+"""How ``kernels_rows`` cuts a layer: passes over a row's phases, and tiles of channels, phases and places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from ...geometry import Axis, Layer
+from .ends import End
+from .rows_records import Form, Shifts
+from .target import Target
+
+PACKED_INPUTS, PACKED_PRODUCTS = 4, 16
+"""input channels of a group, and products of each input, from which on packing them pays"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Neighbouring phases of the last axis that one tile computes, with their taps."""
+
+    first: int
+    shift: int
+    """the least of their taps' shifts"""
+    shifts: Shifts
+    taps: tuple[int, ...]
+    """the taps in the order of the code: by shift, then by phase"""
+
+    @classmethod
+    def of(cls, first: int, phases: list[tuple[tuple[int, int], ...]]) -> Pass:
+        """From each phase's pairs of shift and tap."""
+        least = min((shift for pairs in phases for shift, _ in pairs), default=0)
+        order = sorted((shift, number, tap) for number, pairs in enumerate(phases) for shift, tap in pairs)
+        shifts = tuple(tuple(sorted(shift - least for shift, _ in pairs)) for pairs in phases)
+        return cls(first, least, shifts, tuple(tap for _, _, tap in order))
+
+
+def phases(axis: Axis, transposed: bool) -> dict[int, tuple[tuple[int, int], ...]]:
+    """For each phase ``p`` that has taps their pairs ``(q, tap)``: output ``stride·m + p`` meets it at input ``m + q``.
+
+    >>> phases(Axis(small=4, large=8, kernel=4, stride=2, before=1), transposed=True)
+    {1: ((1, 0), (0, 2)), 0: ((0, 1), (-1, 3))}
+    """
+    if not transposed:
+        return {0: tuple((axis.dilation * tap - axis.before, tap) for tap in range(axis.kernel))}
+    return {
+        phase.first: tuple((phase.start - offset, tap) for tap, offset in zip(phase.taps, phase.offsets, strict=True))
+        for phase in axis.tapped_phases()
+    }
+
+
+@dataclass(frozen=True)
+class Block:
+    """Channels, phases and vectors whose sums are in registers at once."""
+
+    channels: int
+    phases: int
+    vectors: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a layer is cut into tiles."""
+
+    layer: Layer
+    batch: int
+    dtype: str
+    end: End
+    target: Target
+
+    @property
+    def item(self) -> int:
+        return np.dtype(self.dtype).itemsize
+
+    @property
+    def lanes(self) -> int:
+        return self.target.lanes(self.item)
+
+    @property
+    def stride(self) -> int:
+        """Outputs from one place of a row to the next."""
+        return self.layer.axes[-1].stride if self.layer.transposed else 1
+
+    @property
+    def row(self) -> int:
+        """Outputs of a row."""
+        return self.layer.output_size[-1]
+
+    @property
+    def places(self) -> int:
+        """Places of a row."""
+        return -(-self.row // self.stride)
+
+    @property
+    def group_inputs(self) -> int:
+        return self.layer.in_channels // self.layer.groups
+
+    @property
+    def group_outputs(self) -> int:
+        return self.layer.out_channels // self.layer.groups
+
+    @property
+    def outer_taps(self) -> int:
+        """Taps of the axes before the last."""
+        return prod(self.layer.kernel[:-1])
+
+    @cached_property
+    def tile(self) -> Block:
+        """The tile of the least estimated cost."""
+        return min(self._tiles(), key=self.cost)
+
+    def _tiles(self) -> Iterator[Block]:
+        registers = self.target.registers
+        needed = -(-self.places // self.lanes)
+        for together in {min(self.stride, limit) for limit in (4, 6, 8, registers - 2)}:
+            for channels in range(1, min(self.group_outputs, registers) + 1):
+                for vectors in range(1, min(8, needed) + 1):
+                    # beside the sums: the inputs at one shift, and one weight
+                    if channels * together * vectors + vectors + 1 <= registers:
+                        yield Block(channels, together, vectors)
+
+    def cost(self, tile: Block) -> float:
+        """Estimated half cycles of all tiles, for one row of one image and group: loads, multiply-adds, stores."""
+        passes = self._passes(tile.phases)
+        blocks = -(-self.group_outputs // tile.channels)
+        # a vector of places with idle lanes costs as much as a full one
+        tiles = -(-self.places // (self.lanes * tile.vectors))
+        rows = self.group_inputs * self.outer_taps / prod(self.stride_before)
+        total = 0.0
+        for each in passes:
+            taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
+            sums = tile.channels * len(each.shifts) * tile.vectors
+            products = taps * tile.vectors * max(1.0, 8 / sums)
+            work = max(products, 1.1 * (taps + met * tile.vectors)) + 2
+            if len(each.shifts) == self.stride:
+                stores = 3 * sums
+            else:
+                stores = 2 * sums + 2 * tile.channels * tile.vectors * self.lanes
+            total += tiles * blocks * (rows * work + stores + 20)
+        return total
+
+    @property
+    def stride_before(self) -> tuple[int, ...]:
+        """Strides of the axes before the last, of which an output meets one phase."""
+        return self.layer.stride[:-1] if self.layer.transposed else (1,)
+
+    @cached_property
+    def passes(self) -> tuple[Pass, ...]:
+        """The passes over a row."""
+        return self._passes(self.tile.phases)
+
+    def _passes(self, together: int) -> tuple[Pass, ...]:
+        met = phases(self.layer.axes[-1], self.layer.transposed)
+        firsts = range(0, min(self.stride, self.row), together)
+        ends = (min(first + together, self.stride) for first in firsts)
+        return tuple(
+            Pass.of(first, [met.get(phase, ()) for phase in range(first, end)])
+            for first, end in zip(firsts, ends, strict=True)
+        )
+
+    @cached_property
+    def form(self) -> Form:
+        """What its code depends on."""
+        shapes = tuple(dict.fromkeys(each.shifts for each in self.passes))
+        single = self.group_inputs == 1
+        block = self.tile
+        return Form(self.dtype, block.channels, block.vectors, self.stride, shapes, single, self.packs, self.end)
+
+    @property
+    def packs(self) -> bool:
+        """Whether inputs are packed: where a packed one is read often enough."""
+        products = (
+            prod(self.layer.kernel) * self.group_outputs / (prod(self.layer.stride) if not self.layer.transposed else 1)
+        )
+        return self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of output channels in a group."""
+        return -(-self.group_outputs // self.tile.channels)
+
+    def pass_bytes(self, each: Pass) -> int:
+        """Bytes of a pass's weights for one tap of the axes before the last, and one block of channels."""
+        return self.group_inputs * len(each.taps) * self.tile.channels * self.item
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the weights of a block of channels."""
+        return self.outer_taps * sum(map(self.pass_bytes, self.passes))
