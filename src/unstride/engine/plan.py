@@ -83,7 +83,7 @@ class Plan:
     cut: str
     """``outputs``: boxes partition the outputs; ``taps``: one box for each tap"""
     result: str = ""
-    """element type of the output, where an engine rounds to it before it stores a sum; else that of the sums"""
+    """element type that sums are rounded to, where it is another"""
 
     @property
     def strips(self) -> tuple[tuple[Strip, ...], ...]:
@@ -139,8 +139,8 @@ def plan(
     layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", engine: str = "blas", result: DTypeLike | None = None
 ) -> Plan:
     """The plan for ``batch`` inputs whose sums are taken in ``dtype``, and rounded to ``result``."""
-    name = np.dtype(dtype).name
-    return Plan(layer, engine, batch, name, _choose_cut(layer, batch), np.dtype(result).name if result else name)
+    sums, rounded = np.dtype(dtype).name, "" if result is None else np.dtype(result).name
+    return Plan(layer, engine, batch, sums, _choose_cut(layer, batch), "" if rounded == sums else rounded)
 
 
 def _choose_cut(layer: Layer, batch: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from .gradient_tables import CHANNELS, Shape, Tables, strips, tables
 from .kernels_gradient import Form
 from .memory import Array, empty
 from .run import channels_first
+from .tables import CACHED
 from .target import Target, host
 
 MOST_ROWS = 8
@@ -33,6 +35,9 @@ MERGED = 64
 """large channels up to which taps side by side count as channels"""
 REUSED = 4
 """tiles that must read a gathered position for gathering to pay"""
+FEW = 4
+"""channels up to which packing them is a shuffle"""
+MERGES = ("positions", "taps")
 SPREAD = 256
 """bytes between positions from which a first-level cache holds too few of them"""
 
@@ -44,7 +49,7 @@ def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
     shape = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
     if not small.size * large.size:
         return np.zeros(shape, dtype)
-    firsts = channels_first(small), channels_first(large)
+    firsts = [channels_first(array) and array.shape[1] > 1 for array in (small, large)]
     bound = bind(layer, plan.batch, plan.dtype, *firsts)
     data = [_contiguous(array, dtype, first) for array, first in zip((small, large), firsts, strict=True)]
     return bound(*data)
@@ -89,7 +94,7 @@ def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: b
     return Bound(replace(best, form=_refined(best)))
 
 
-def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, bool]]:
+def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, str]]:
     """Every tile that the registers hold, and whether it has taps side by side."""
     last = layer.axes[-1]
     lanewise = layer.groups > 1 and layer.small_channels == layer.groups == layer.large_channels
@@ -98,22 +103,22 @@ def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, boo
         taken = 2 * vectors if lanewise else vectors + 1
         for rows in range(1, min(MOST_ROWS, (target.registers - taken) // vectors) + 1):
             if lanewise:
-                yield Form(dtype, rows, vectors, small_lanes=True, lanewise=True), True
+                yield from ((Form(dtype, rows, vectors, small_lanes=True, lanewise=True), how) for how in MERGES)
                 continue
-            for small_lanes, merged in product((False, True), (False, True) if mergeable else (False,)):
-                yield Form(dtype, rows, vectors, small_lanes, _large(layer, dtype, target, rows, vectors, small_lanes, merged)), merged
+            for small_lanes, merged in product((False, True), ("", *MERGES) if mergeable else ("",)):
+                form = Form(dtype, rows, vectors, small_lanes)
+                yield replace(form, large=_large(layer, form, target, merged)), merged
 
 
-def _large(layer: Layer, dtype: str, target: Target, rows: int, vectors: int, small_lanes: bool, merged: bool) -> str:
+def _large(layer: Layer, form: Form, target: Target, merged: str) -> str:
     """Where tiles read the large side."""
-    item = np.dtype(dtype).itemsize
-    lanes = vectors * target.lanes(item)
-    small_width, large_width = (lanes, rows) if small_lanes else (rows, lanes)
+    lanes = form.vectors * target.lanes(form.item)
+    small_width, large_width = (lanes, form.rows) if form.small_lanes else (form.rows, lanes)
     larges, smalls = layer.large_channels // layer.groups, layer.small_channels // layer.groups
     if not merged:
         return "chunk" if larges > large_width else "direct"
-    spread = layer.axes[-1].stride * larges * item >= SPREAD
-    return "part" if spread and -(-min(smalls, CHANNELS) // small_width) >= REUSED else "direct"
+    spread = layer.axes[-1].stride * larges * form.item >= SPREAD
+    return "part" if spread and -(-min(smalls, CHANNELS[0]) // small_width) >= REUSED else "direct"
 
 
 def _refined(shape: Shape) -> Form:
@@ -124,10 +129,15 @@ def _refined(shape: Shape) -> Form:
     rows, columns = (wide, {shape.smalls}) if form.small_lanes else ({shape.smalls}, wide)
     if form.lanewise:
         rows = runs
-    first = shape.small_first if form.small_lanes else shape.large_first
     direct = form.lanewise or (shape.smalls <= lanes if form.small_lanes else form.large == "direct")
-    masked = direct and not (first or (form.lanewise and shape.large_first)) and any(count % lanes for count in columns)
-    return replace(form, masked=masked, rests=tuple(sorted({count % form.rows for count in rows} - {0})))
+    packed = [shape.small_first] if form.small_lanes else [shape.large_first]
+    if form.lanewise:
+        packed = [shape.small_first, shape.large_first]
+    masked = direct and not all(packed) and any(count % lanes for count in columns)
+    counts = ((shape.smalls, shape.small_first), (shape.larges, shape.large_first))
+    few = tuple(count if first and 1 < count <= FEW and not form.lanewise else 0 for count, first in counts)
+    rests = tuple(sorted({count % form.rows for count in rows} - {0}))
+    return replace(form, masked=masked, rests=rests, few=(few[0], few[1]))
 
 
 def cost(shape: Shape) -> float:
@@ -136,6 +146,7 @@ def cost(shape: Shape) -> float:
     last = shape.layer.axes[-1]
     together = max(1, 256 // max(1, last.small))
     share = {"direct": 0.0, "part": 1.0, "chunk": min(1.0, last.stride / last.kernel)}[form.large]
+    begin = 40 if prod(shape.held[0]) * shape.item < CACHED else 160
     total = 0.0
     for strip in strips(shape, shape.layer.rank - 1):
         wide = len(strip.taps) * shape.larges
@@ -147,7 +158,7 @@ def cost(shape: Shape) -> float:
         each = whole * _cycles(form, form.rows) + (_cycles(form, rest) if rest else 0)
         gathered = share * (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors)
         tiles = blocks * (whole + (rest > 0))
-        total += len(strip.output) * (blocks * each + gathered) + 40 * tiles / together
+        total += len(strip.output) * (blocks * each + gathered) + begin * tiles / together
     return total
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from math import prod
 
 import numpy as np
@@ -20,13 +20,13 @@ PANEL = 16 * 1024
 """bytes of a panel: half of a common first-level cache"""
 WINDOW = 1024 * 1024
 """bytes of a packed window, where a chunk can be that small"""
-CHANNELS = 128
-"""channels of a side in one task: their panels of a chunk share a second-level cache"""
-FEWEST = 32
+CHANNELS = (256, 128)
+"""channels of the small and of the large side in one task: their panels of a chunk share a second-level cache"""
+FEWEST = 64
 """channels of a side below which a task is not cut: it would pack more than it sums"""
 TASKS = 8
 """tasks wanted, to be shared among a few workers"""
-PARTIAL = 2 * 1024 * 1024
+PARTIAL = 4 * 1024 * 1024
 """bytes that all partial sums may take"""
 
 
@@ -41,8 +41,10 @@ class Shape:
     small_first: bool
     """whether the small side's array is channels first"""
     large_first: bool
-    merged: bool
-    """taps along the last axis lie side by side in a tile"""
+    merged: str = ""
+    """the taps along the last axis that lie side by side in a tile: those of a run of ``positions`` that meets them
+    all, the ``taps`` that meet the same positions, or none
+    """
 
     @property
     def item(self) -> int:
@@ -149,12 +151,20 @@ def _blocks(count: int, most: int) -> Iterator[range]:
 def strips(shape: Shape, axis: int) -> tuple[Strip, ...]:
     """Small indices (as outputs) of one axis and the taps at which all of them meet the large side.
 
-    Taps side by side come in runs, the longest first; else each tap has its own strip.
+    Where taps lie side by side they come in runs, the longest first; else each tap has its own strip.
     """
+    wanted = shape.layer.axes[axis]
     if axis < shape.layer.rank - 1 or not shape.merged:
-        return by_tap(shape.layer.axes[axis], False)
-    found = (strip for strip in by_output(shape.layer.axes[axis], False) if strip.taps)
+        return by_tap(wanted, False)
+    if shape.merged == "taps":
+        return tuple(_run(list(strips)) for _, strips in groupby(by_tap(wanted, False), lambda strip: strip.output))
+    found = (strip for strip in by_output(wanted, False) if strip.taps)
     return tuple(sorted(found, key=lambda strip: -len(strip.taps)))
+
+
+def _run(found: list[Strip]) -> Strip:
+    """Strips of neighbouring taps over the same outputs as one."""
+    return replace(found[0], taps=range(found[0].taps.start, found[-1].taps.stop))
 
 
 def tables(shape: Shape) -> Tables:
@@ -212,7 +222,7 @@ def _limit(shape: Shape) -> int:
         most *= 2
     if shape.large_first or form.large == "chunk":
         # each small position brings about a stride's worth of large ones
-        window = prod(shape.layer.stride) * min(shape.larges, CHANNELS) * form.item
+        window = prod(shape.layer.stride) * min(shape.larges, CHANNELS[1]) * form.item
         most = min(most, max(1, WINDOW // window))
     return most
 
@@ -224,7 +234,7 @@ def _in_panels(shape: Shape, smalls: list[range]) -> bool:
 def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
     """Ranges of small and of large channels of a group, and the number of ranges of chunks."""
     small_width, large_width = shape.widths
-    limits = [CHANNELS, max(CHANNELS, shape.larges) if shape.merged else CHANNELS]
+    limits = [CHANNELS[0], max(CHANNELS[1], shape.larges) if shape.merged else CHANNELS[1]]
     size = prod(shape.held[0]) * shape.item
 
     def cut() -> tuple[list[range], list[range]]:
@@ -237,8 +247,10 @@ def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
     wanted = -(-TASKS // (shape.groups * len(smalls) * len(larges)))
     splits = max(1, min(chunks, wanted, PARTIAL // max(1, size)))
     while shape.groups * len(smalls) * len(larges) * splits < TASKS:
-        side = 0 if shape.merged or limits[0] >= limits[1] else 1
-        if min(limits[side], (shape.smalls, shape.larges)[side]) < 2 * FEWEST:
+        # to cut the large side costs less: each part packs the small one again
+        counts = [min(limit, count) for limit, count in zip(limits, (shape.smalls, shape.larges), strict=True)]
+        side = 1 if counts[1] >= 2 * FEWEST and not shape.merged else 0
+        if counts[side] < 2 * FEWEST:
             break
         limits[side] //= 2
         smalls, larges = cut()
@@ -354,7 +366,8 @@ class _Writer:
         across = Strides.packed(tuple(map(len, windows)) if shape.large_first else shape.large_size, 1)
         order = _Slots(found, windows, tuple(axis.stride for axis in layer.axes)) if shape.form.large == "chunk" else None
         smalls, images = Strides.packed(tuple(map(len, piece.smalls)), 1), len(piece.images)
-        whole: set[tuple[int, ...]] = set()
+        written: set[tuple[int, ...]] = set()
+        fresh = True
         for box in product(*found):
             counts = (images, *(len(strip.output) for strip in box))
             first = tuple(s.first - w.start for s, w in zip(box, windows, strict=True))
@@ -365,12 +378,12 @@ class _Writer:
             pairs = self._pairs(counts, (smalls.image, *smalls.axes), (image, *along))
             small = smalls.at(0, tuple(s.output.start - r.start for s, r in zip(box, piece.smalls, strict=True)))
             gradient = sum(strip.taps.start * step for strip, step in zip(box, steps, strict=True))
-            at = tuple(strip.taps.start for strip in (box[:-1] if shape.merged else box))
-            full = at not in whole and (not shape.merged or len(box[-1].taps) == layer.kernel[-1])
-            if full:
-                whole.add(at)
-            self.parts.append((pairs, prod(counts), small, large, gradient, len(box[-1].taps), full))
-        complete = len(whole) == prod(layer.kernel[:-1] if shape.merged else layer.kernel)
+            taps = set(product(*(strip.taps for strip in box)))
+            new = not taps & written
+            fresh &= new or taps <= written
+            written |= taps
+            self.parts.append((pairs, prod(counts), small, large, gradient, len(box[-1].taps), new))
+        complete = fresh and len(written) == prod(layer.kernel)
         slots = (self._slots(order, images, across), images * order.count) if order else (0, 0)
         return begin, len(self.parts), complete, *slots
 

@@ -144,6 +144,8 @@ class Form:
     """vectors may reach beyond what can be read"""
     rests: tuple[int, ...] = ()
     """rows of the tiles that have fewer"""
+    few: tuple[int, int] = (0, 0)
+    """channels of the small and of the large side, where they are so few that packing is a shuffle; else 0"""
 
     @property
     def key(self) -> str:
@@ -303,8 +305,8 @@ def _gather(module: ir.Module, name: str, kind: ir.VectorType, width: int, item:
     whole = c.mul(c.div(c.maximum(c.sub(items, len(starts) * lanes - width), 0), width), width)
     panel = _panel(c, count, width * item)
     left = c.sub(items, whole)
-    # what is left are two blocks at most, the second of which the vectors of the first would reach beyond
-    rests = [c.minimum(c.sub(left, first), width) for first in (0, width)]
+    # in the last blocks a vector would reach beyond the items
+    rests = [c.minimum(c.sub(left, first), width) for first in range(0, len(starts) * lanes, width)]
     masks = [[c.within(0, rest, v, lanes) for v in starts] for rest in rests]
     with c.loop(count, [target]) as loop:
         number = _index(c, c.add(pairs, c.mul(loop.index, PAIR)), 4) if paired else loop.index
@@ -314,16 +316,40 @@ def _gather(module: ir.Module, name: str, kind: ir.VectorType, width: int, item:
                 c.store(c.load(at, kind, v * item), to, v * item)
             block.next = [c.add(at, width * item), c.add(to, panel)]
 
-        def edge(number: int, at: ir.Value, to: ir.Value) -> None:
-            for v, mask in zip(starts, masks[number], strict=True):
-                c.store(c.masked_load(c.add(at, v * item), mask, kind), to, v * item)
-
         at, to = block.values
-        with c.builder.if_then(c.less(0, left)):
-            edge(0, at, to)
-        with c.builder.if_then(c.less(width, left)):
-            edge(1, c.add(at, width * item), c.add(to, panel))
+        for number, mask in enumerate(masks):
+            with c.builder.if_then(c.less(number * width, left)):
+                here, there = c.add(at, number * width * item), c.add(to, c.mul(panel, number))
+                for v, kept in zip(starts, mask, strict=True):
+                    c.store(c.masked_load(c.add(here, v * item), kept, kind), there, v * item)
         loop.next = [c.add(loop.values[0], width * item)]
+    return c.done()
+
+
+def _interleave(module: ir.Module, kind: ir.VectorType, channels: int, item: int) -> ir.Function:
+    """``pack`` of ``transpose.emit_pack`` for this number of channels, which all are to be packed."""
+    known = module.globals.get(f"interleave{channels}")
+    if known is not None:
+        return known
+    c = Code(module, f"interleave{channels}", 5, internal=True)
+    source, target, positions, _, step = c.arguments
+    lanes = kind.count
+    starts = [c.add(source, c.mul(step, channel)) for channel in range(channels)]
+    whole = c.builder.and_(positions, c.constant(-lanes))
+    with c.loop(c.mul(whole, item), [target], step=lanes * item) as loop:
+        rows = [c.load(c.add(start, loop.index), kind) for start in starts]
+        for number in range(channels):
+            wanted = [divmod(number * lanes + lane, channels) for lane in range(lanes)]
+            value = c.shuffle(rows[0], rows[0], [position for position, _ in wanted])
+            for channel, row in enumerate(rows[1:], 1):
+                pick = [lanes + at if met == channel else lane for lane, (at, met) in enumerate(wanted)]
+                value = c.shuffle(value, row, pick)
+            c.store(value, loop.values[0], number * lanes * item)
+        loop.next = [c.add(loop.values[0], lanes * channels * item)]
+    with c.loop(c.mul(positions, item), loop.values, c.mul(whole, item), item) as rest:
+        for channel, start in enumerate(starts):
+            c.store(c.load(c.add(start, rest.index), kind.element), rest.values[0], channel * item)
+        rest.next = [c.add(rest.values[0], channels * item)]
     return c.done()
 
 
@@ -389,10 +415,11 @@ class _Reader:
 
 def _task(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Function) -> None:
     """One task: all parts of its chunks, for its channels."""
-    pack = emit_pack(module, kind)
+    general = None if all(form.few) else emit_pack(module, kind)
+    pack_small, pack_large = (_interleave(module, kind, few, form.item) if few else general for few in form.few)
     gather = _gather(module, "gather_pairs", kind, form.widths(kind)[1], form.item, paired=True)
     part = _part(module, form, kind, blocks, gather)
-    enter_small, enter_large = _enter_small(module, form, kind, pack), _enter_large(module, form, pack, gather)
+    enter_small, enter_large = _enter_small(module, form, kind, pack_small), _enter_large(module, form, pack_large, gather)
     c = Code(module, "task", 3)
     call = _Reader(c, c.arguments[0])
     plan = _Reader(c, call[Call.PLAN])

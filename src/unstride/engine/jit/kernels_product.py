@@ -24,8 +24,8 @@ from .transpose import emit_pack, emit_unpack, emit_widen
 
 POINTERS = 8
 """positions whose addresses fit the integer registers beside those of the loop"""
-UNROLL = 2
-"""products of a run between two tests of its length"""
+UNROLL = {1: 4}
+"""products of a run between two tests of its length, by vectors: one vector leaves little to do beside the test"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ def _products(
     length: ir.Value,
     sums: list[ir.Value],
 ) -> list[ir.Value]:
-    """The sums with one run's products added, ``UNROLL`` at a time."""
+    """The sums with one run's products added, some at a time."""
+    turns = UNROLL.get(vectors, 2)
     item = row // (vectors * kind.count)
 
     def step(at: ir.Value, row_at: ir.Value, turn: int, sums: list[ir.Value]) -> list[ir.Value]:
@@ -177,13 +178,13 @@ def _products(
             found += [c.fma(value, factor, sums[p * vectors + v]) for v, factor in enumerate(factors)]
         return found
 
-    whole = c.builder.and_(length, c.constant(-UNROLL))
+    whole = c.builder.and_(length, c.constant(-turns))
     end = c.mul(whole, item)
-    with c.loop(end, [weights, *sums], step=UNROLL * item) as loop:
+    with c.loop(end, [weights, *sums], step=turns * item) as loop:
         row_at, *values = loop.values
-        for turn in range(UNROLL):
+        for turn in range(turns):
             values = step(loop.index, row_at, turn, values)
-        loop.next = [c.add(row_at, UNROLL * row), *values]
+        loop.next = [c.add(row_at, turns * row), *values]
     with c.loop(c.mul(length, item), loop.values, end, item) as rest:
         row_at, *values = rest.values
         rest.next = [c.add(row_at, row), *step(rest.index, row_at, 0, values)]

@@ -14,8 +14,10 @@ they come from few pages in the order in which they are read, and lanes without 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeAlias
 
 from llvmlite import ir
 
@@ -25,6 +27,7 @@ from .rows_records import Form, Frame, Pass, Row, Rows, Task, field
 from .rows_tile import Tile
 from .target import Target
 
+Cases: TypeAlias = dict[int, Callable[[], None]]
 _INNER, _CAREFUL = 0, -1
 """kinds of tiles; others are known by their vectors"""
 BAND = 16
@@ -45,19 +48,16 @@ def emit(form: Form, target: Target) -> ir.Module:
 def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir.Function | None) -> None:
     """One task: bands of rows, and for each its passes."""
     c = Code(module, "task", 3)
-    call, index, worker = c.arguments
+    call, index, _ = c.arguments
     plan = field(c, call, Call.PLAN)
     task = c.add(field(c, plan, Rows.TASKS), c.mul(index, size(Task)))
     frame = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Frame) // WORD)), INT)
     x = _packed(c, plan, task, pack) if pack else c.add(field(c, call, Call.X), field(c, task, Task.X))
     places = [field(c, task, Task.PLACE), field(c, task, Task.PLACE_END)]
-    shared = {
-        Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS)),
-        Frame.COUNT: field(c, task, Task.COUNT),
-        Frame.FINITE: c.load(field(c, call, Call.WEIGHTS)),
-        **{to: field(c, plan, Rows[to.name]) for to in (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)},
-    }
-    _keep(c, frame, shared)
+    _keep(c, frame, {Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS))})
+    _keep(c, frame, {Frame.COUNT: field(c, task, Task.COUNT), Frame.FINITE: c.load(field(c, call, Call.WEIGHTS))})
+    plain = (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)
+    _keep(c, frame, {to: field(c, plan, Rows[to.name]) for to in plain})
     first, last = (c.mul(field(c, task, number), size(Row)) for number in (Task.ROW, Task.ROW_END))
     table = field(c, plan, Rows.ROWS)
     with c.loop(last, start=first, step=BAND * size(Row)) as bands:
@@ -65,7 +65,7 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir
         with c.loop(field(c, task, Task.PASS_END), start=field(c, task, Task.PASS)) as passes:
             each = c.add(field(c, plan, Rows.PASSES), c.mul(passes.index, size(Pass)))
             _keep_pass(c, form, frame, task, each, x)
-            cases = {number: lambda walk=walk: c.call(walk, frame, *places, *rows) for number, walk in walks.items()}
+            cases: Cases = {number: partial(c.call, walk, frame, *places, *rows) for number, walk in walks.items()}
             c.choose(field(c, each, Pass.SHAPE), cases)
     c.done()
 
@@ -83,12 +83,9 @@ def _keep_pass(c: Code, form: Form, frame: ir.Value, task: ir.Value, each: ir.Va
         finite = c.builder.icmp_signed("!=", field(c, frame, Frame.FINITE), c.constant(0))
         low = c.builder.select(finite, c.constant(-_ANYWHERE), low)
         high = c.builder.select(finite, c.constant(_ANYWHERE), high)
-    own = {
-        **{Frame.X: c.add(x, c.mul(shift, form.item)), Frame.TAP: field(c, each, Pass.TAP)},
-        **{Frame.WEIGHTS: weights, Frame.OUTPUTS: c.sub(outputs, first), Frame.LOW: low, Frame.HIGH: high},
-        **{Frame.Y: c.add(field(c, call, Call.Y), at), Frame.RESIDUAL: c.add(field(c, call, Call.RESIDUAL), at)},
-    }
-    _keep(c, frame, own)
+    _keep(c, frame, {Frame.X: c.add(x, c.mul(shift, form.item)), Frame.LOW: low, Frame.HIGH: high})
+    _keep(c, frame, {Frame.WEIGHTS: weights, Frame.TAP: field(c, each, Pass.TAP), Frame.OUTPUTS: c.sub(outputs, first)})
+    _keep(c, frame, {to: c.add(field(c, call, Call[to.name]), at) for to in (Frame.Y, Frame.RESIDUAL)})
 
 
 def _keep(c: Code, frame: ir.Value, values: dict[Frame, ir.Value]) -> None:
@@ -134,10 +131,10 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
             c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
         clear(to, c.mul(c.div(c.add(length, span - item), span), span), row)
 
-    clear(tile, 0, left)
     tile = c.add(tile, left)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, c.mul(outer.index, plane))
+        clear(c.sub(to, left), 0, left)
         with c.loop(field(c, task, Task.ROWS + 1), [to]) as inner:
             at = c.add(source, c.mul(outer.index, leads[0]), c.mul(inner.index, leads[1]))
             with c.loop(channels, [inner.values[0], at]) as each:
@@ -166,7 +163,7 @@ def _until(c: Code, stop: ir.Value, start: ir.Value) -> Iterator[list[ir.Value]]
 
 
 def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
-    """``walk(frame, place, end, row, row_end)``: all places of a band, whole tiles where every lane has its products."""
+    """``walk(frame, place, end, row, row_end)``: a band's places, whole tiles where every lane has its products."""
     form, lanes, most = tile.form, tile.lanes, tile.form.vectors
     inner, careful = _inner(module, tile, number), _edge(module, tile, number, 1, careful=True)
     edges = {count: _edge(module, tile, number, count) for count in sorted({1, min(2, most), _widest(form)})}
@@ -182,9 +179,9 @@ def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
         room = c.builder.select(c.less(here, begin), c.constant(0), c.maximum(c.sub(stop, here), 0))
         tiles = c.div(room, most * lanes)
         count = _count(c, tile, here, end, (begin, reached))
-        cases = {size: lambda edge=edge: c.call(edge, frame, here, *rows) for size, edge in edges.items()}
-        cases[_INNER] = lambda: c.call(inner, frame, here, *rows, tiles)
-        cases[_CAREFUL] = lambda: c.call(careful, frame, here, *rows)
+        cases: Cases = {size: partial(c.call, edge, frame, here, *rows) for size, edge in edges.items()}
+        cases[_INNER] = partial(c.call, inner, frame, here, *rows, tiles)
+        cases[_CAREFUL] = partial(c.call, careful, frame, here, *rows)
         case = c.builder.select(finite, count, c.constant(_CAREFUL))
         c.choose(c.builder.select(c.less(0, tiles), c.constant(_INNER), case), cases)
         taken = c.builder.select(finite, count, c.constant(1))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...geometry import Layer
+from . import rows
 from .calls import Starter, starter
 from .ends import End
 from .kernels_product import Form
@@ -64,6 +65,8 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     """The family that suits the layer."""
     target = host()
     lanes = target.lanes(np.dtype(dtype).itemsize)
+    if end.stored is None and rows.suits(layer, channels_first, lanes):
+        return rows.Rows(layer, batch, dtype, end, target)
     lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
     columns = layer.out_channels // (1 if lanewise else layer.groups)
     # one channel lies the same way in both layouts

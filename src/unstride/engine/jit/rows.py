@@ -31,7 +31,7 @@ WIDE = 6
 
 
 def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
-    """Whether the family is the faster one for a layer: rows fill more lanes than channels, or are not worth packing."""
+    """Whether the family is the faster one for a layer: rows fill more lanes, or packing does not pay."""
     axis = layer.axes[-1]
     stride = axis.stride if layer.transposed else 1
     if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
@@ -144,10 +144,7 @@ def _runs(layer: Layer, strips: list[tuple[Strip, ...]], x: Strides) -> tuple[Ta
     order = [families(axis, layer.transposed) for axis in layer.axes[: len(strips)]]
     for choice in product(*strips):
         begin = len(found)
-        taps = [
-            own[each.family][each.at : each.at + len(each.taps)] if each.taps else range(0)
-            for own, each in zip(order, choice, strict=True)
-        ]
+        taps = [_met(own, each) for own, each in zip(order, choice, strict=True)]
         for index in product(*(range(len(own)) for own in taps)):
             at, number = 0, 0
             for axis, each in enumerate(index):
@@ -155,7 +152,7 @@ def _runs(layer: Layer, strips: list[tuple[Strip, ...]], x: Strides) -> tuple[Ta
                 number = number * layer.kernel[axis] + taps[axis][each]
             found.append((at, number))
         firsts.append((2 * begin * WORD, len(found) - begin))
-    return table(found), np.array(firsts, np.int64)
+    return table(found), np.array(firsts, np.int64).reshape(-1, 2)
 
 
 def _met(order: tuple[range, ...], strip: Strip) -> range:
@@ -170,9 +167,8 @@ def _tasks(shape: Shape, pieces: Pieces) -> Table:
     parts = [_part(piece, source, back) for piece in pieces.all]
     units, blocks = shape.batch * layer.groups, shape.blocks
     least = -(-TASKS // max(1, units * blocks * len(parts)))
-    passes = np.array(
-        [(own.start, own.stop) for own in cuts(len(shape.passes), min(len(shape.passes), least))], np.int64
-    )
+    ranges = [(own.start, own.stop) for own in cuts(len(shape.passes), min(len(shape.passes), least))]
+    passes = np.array(ranges, np.int64).reshape(-1, 2)
     unit, part, block, each = np.indices((units, len(parts), blocks, len(passes))).reshape(4, -1)
     field = np.array(parts, np.int64).reshape(len(parts), _PART)[part]
     group, channel = unit % layer.groups, block * width
@@ -205,19 +201,11 @@ class Rows:
     """The family: how a layer is bound to the code."""
 
     def __init__(self, layer: Layer, batch: int, dtype: str, end: End, target: Target) -> None:
-        self.shape = Shape(layer, batch, dtype, end, target)
-        self.tables = tables(self.shape)
-
-    @property
-    def task(self) -> int:
-        """Address of the code."""
-        form = self.shape.form
-        return binary.load(form.key, lambda target: kernels_rows.emit(form, target), self.shape.target).address("task")
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """How the weights are packed: what else than the layer it depends on."""
-        return ("rows", self.shape.dtype, self.shape.tile)
+        self.shape = shape = Shape(layer, batch, dtype, end, target)
+        form = shape.form
+        self.tables = tables(shape)
+        self.task = binary.load(form.key, lambda fitted: kernels_rows.emit(form, fitted), target).address("task")
+        self.order: tuple[object, ...] = ("rows", dtype, shape.tile)
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""

@@ -43,7 +43,7 @@ class Rows(IntEnum):
     PLANE = 13
     """between two packed rows of the first of these axes"""
     LEFT = 14
-    """bytes of zeros before the first packed row"""
+    """bytes of zeros before the first packed row of each plane"""
 
 
 class Task(IntEnum):

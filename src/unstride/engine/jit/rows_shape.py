@@ -114,8 +114,11 @@ class Shape:
 
     def _tiles(self) -> Iterator[Block]:
         registers = self.target.registers
-        needed = -(-self.places // self.lanes)
-        for together in {min(self.stride, limit) for limit in (4, 6, 8, registers - 2)}:
+        needed = max(1, -(-self.places // self.lanes))
+        # fewer phases than there are lie in pieces, each within a vector
+        some = {min(few, self.lanes) for few in (4, 6, 8)}
+        whole = [self.stride] if self.stride <= registers - 2 else []
+        for together in whole + sorted(few for few in some if few < self.stride):
             for channels in range(1, min(self.group_outputs, registers) + 1):
                 for vectors in range(1, min(8, needed) + 1):
                     # beside the sums: the inputs at one shift, and one weight

@@ -87,9 +87,9 @@ class Tile:
                     factor = c.splat(c.load(weights, self.kind.element, entry * self.item), self.kind)
                     entry += 1
                     for vector, value in enumerate(inputs):
-                        at = (channel * len(self.shifts) + phase) * count + vector
-                        total = c.fma(value, factor, found[at])
-                        found[at] = c.builder.select(kept[vector], total, found[at]) if careful else total
+                        slot = (channel * len(self.shifts) + phase) * count + vector
+                        total = c.fma(value, factor, found[slot])
+                        found[slot] = c.builder.select(kept[vector], total, found[slot]) if careful else total
         return found
 
     def _mask(self, c: Code, at: ir.Value) -> ir.Value:
@@ -107,18 +107,18 @@ class Tile:
         frame, record, place = at
         fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
         y, residual, bias, count, step, outputs = (field(c, frame, number) for number in fields)
-        first, row = c.mul(place, self.form.stride), field(c, record, Row.Y)
-        left = c.sub(outputs, first) if masked else None
+        before, row = c.mul(place, self.form.stride), field(c, record, Row.Y)
+        left = c.sub(outputs, before) if masked else None
         own = len(sums) // self.form.channels
         for channel in range(self.form.channels):
-            offset = c.add(row, c.mul(first, self.item), c.mul(step, channel))
+            offset = c.add(row, c.mul(before, self.item), c.mul(step, channel))
             to = (c.add(y, offset), c.add(residual, offset))
             each = sums[channel * own : (channel + 1) * own]
 
             def write(to: tuple[ir.Value, ir.Value] = to, each: list[ir.Value] = each, channel: int = channel) -> None:
                 addend = c.load(bias, self.kind.element, channel * self.item) if self.form.end.bias else None
-                for at, value in self._pieces(c, each):
-                    self._finish(c, value, at, to, addend, left)
+                for first, value in self._pieces(c, each):
+                    self._finish(c, value, first, to, addend, left)
 
             if channel:
                 c.either(c.less(channel, count), write)

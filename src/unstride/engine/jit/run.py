@@ -69,11 +69,13 @@ def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
     """A function of data with the shape, strides and type of ``x``, and of a residual where ``ends`` has one."""
     from . import plans
     from .ends import End
+    from .target import host
 
     activation = ends.activation
     fused = activation if activation and activation.name in FUSED else None
     named = (fused.name, fused.parameters) if fused else (None, ())
-    stored = plan.result if plan.result in HALVES and x.dtype.name == plan.result else None
+    half = plan.result in HALVES and x.dtype.name == plan.result and host().halves
+    stored = plan.result if half else None
     end = End(ends.bias is not None, ends.residual is not None, *named, stored)
     bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
     family = bound.family

@@ -39,6 +39,11 @@ class Target:
     registers: int
     """number of vector registers"""
 
+    @property
+    def halves(self) -> bool:
+        """Whether it converts half precision itself; on x86, every CPU with AVX2 does."""
+        return self.vector_bytes > 16 or not _is_x86(self.triple)
+
     def lanes(self, itemsize: int) -> int:
         """Elements in a vector register."""
         return self.vector_bytes // itemsize

@@ -1,0 +1,221 @@
+"""Rows of channels-first arrays: exact on integers, at every edge, for every end, on every CPU that runs here."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unstride.engine import activations, execute
+from unstride.engine.jit import cache, pool, rows, rows_pieces, rows_shape
+from unstride.engine.jit.activations import BOUNDS
+from unstride.engine.jit.ends import End
+from unstride.engine.jit.records import HEADER
+from unstride.engine.jit.target import Target, fitted, host, named
+from unstride.geometry import Axis, Layer
+
+Array = NDArray[Any]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled is what the modules say now."""
+    monkeypatch.setenv(cache.FOLDER_VARIABLE, "off")
+
+
+def computed(
+    layer: Layer,
+    x: Array,
+    weights: Array,
+    bias: Array | None = None,
+    residual: Array | None = None,
+    *,
+    end: End | None = None,
+    target: Target | None = None,
+    threads: int = 1,
+) -> Array:
+    """The family's answer, in an output that held NaN, with a scratch that held garbage."""
+    end = end or End(bias=bias is not None, residual=residual is not None)
+    family = rows.Rows(layer, len(x), x.dtype.name, end, target or host())
+    packed, addend = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
+    y = np.full((len(x), layer.out_channels, *layer.output_size), np.nan, x.dtype)
+    made = family.tables
+    scratch = np.full((threads, made.scratch), 0xFF, np.uint8)
+    scratch[:, :HEADER] = 0
+    others = (0 if array is None else array.ctypes.data for array in (addend, y, residual))
+    call = array("q", (made.plan.ctypes.data, x.ctypes.data, packed.ctypes.data, *others, scratch.ctypes.data))
+    pool.run(family.task, call.buffer_info()[0], made.task_count, threads)
+    return y
+
+
+def defined(layer: Layer, x: Array, weights: Array, bias: Array | None = None, residual: Array | None = None) -> Array:
+    with np.errstate(all="ignore"):
+        found = execute.run(layer, x, weights, bias, engine="blas")
+        return found if residual is None else found + residual
+
+
+class Drawn:
+    """Random layers, all of whose sums are exact."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.numbers = random.Random(seed), np.random.RandomState(seed)  # noqa: S311 - not for secrets
+
+    def axis(self, sizes: int, strides: int) -> Axis:
+        while True:
+            draw = self.random.randint
+            kernel, stride, dilation = draw(1, 5), self.random.choice([1, 2, draw(1, strides)]), draw(1, 3)
+            small, span = draw(0, sizes), dilation * (kernel - 1) + 1
+            before, after = draw(-5, span + 1), draw(-6, span + 1)
+            large = max(0, small - 1) * stride + span - before - after
+            if large >= 0:
+                return Axis(small, large, kernel, stride, dilation, before)
+
+    def layer(self) -> Layer:
+        draw, choice = self.random.randint, self.random.choice
+        transposed, groups = self.random.random() < 0.7, choice([1, 1, 2, 3, 7])
+        ins, outs = (1, 1) if self.random.random() < 0.3 else (choice([1, 3, draw(1, 20)]), choice([1, 3, draw(1, 9)]))
+        sides = (ins, outs) if transposed else (outs, ins)
+        outer = [self.axis(6, 4) for _ in range(draw(0, 2))]
+        last = self.axis(choice([9, 40, 150]), 9 if transposed else 1)
+        while not (transposed or last.stride == 1):
+            last = self.axis(40, 1)
+        return Layer((*outer, last), sides[0] * groups, sides[1] * groups, groups, transposed)
+
+    def integers(self, *shape: int, dtype: str) -> Array:
+        return self.numbers.randint(-3, 4, shape).astype(dtype)
+
+    def arrays(self, layer: Layer, dtype: str) -> tuple[Array, Array, Array, Array]:
+        """Input, weights, bias, residual."""
+        batch = self.random.randint(1, 3)
+        x = self.integers(batch, layer.in_channels, *layer.input_size, dtype=dtype)
+        factors = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
+        weights, bias = self.integers(*factors, dtype=dtype), self.integers(layer.out_channels, dtype=dtype)
+        return x, weights, bias, self.integers(batch, layer.out_channels, *layer.output_size, dtype=dtype)
+
+
+def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
+    """Small pieces, packed inputs or not: what large layers would meet."""
+    choice = drawn.random.choice
+    monkeypatch.setattr(rows_pieces, "TASKS", choice([1, 24, 1000]))
+    monkeypatch.setattr(rows, "TASKS", choice([1, 24, 1000]))
+    monkeypatch.setattr(rows_pieces, "SMALLEST", choice([1, 2, 16]))
+    monkeypatch.setattr(rows_pieces, "CACHED", choice([300, 3000, 1 << 20]))
+    monkeypatch.setattr(rows_shape, "PACKED_INPUTS", choice([1, 10**6]))
+    monkeypatch.setattr(rows_shape, "PACKED_PRODUCTS", 0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_are_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Drawn(seed)
+    force(monkeypatch, drawn)
+    layer, dtype = drawn.layer(), drawn.random.choice(["float32", "float64"])
+    x, weights, *added = drawn.arrays(layer, dtype)
+    bias, residual = (each if drawn.random.random() < 0.5 else None for each in added)
+    found = computed(layer, x, weights, bias, residual)
+    np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
+
+
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_what_is_no_product_is_not_multiplied(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Drawn(seed)
+    force(monkeypatch, drawn)
+    layer = drawn.layer()
+    x, weights, *_ = drawn.arrays(layer, "float32")
+    for array_, value in ((weights, drawn.random.choice([np.inf, -np.inf, np.nan])), (x, np.inf)):
+        if array_.size and drawn.random.random() < 0.7:
+            array_.flat[drawn.random.randrange(array_.size)] = value
+    np.testing.assert_array_equal(computed(layer, x, weights), defined(layer, x, weights), str(layer))
+
+
+CPUS = ("haswell", "x86-64")
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_rows_are_exact_on_another_cpu(seed: int, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not host().triple.startswith("x86_64") or named(host().triple, cpu).vector_bytes > host().vector_bytes:
+        pytest.skip("this machine cannot run its code")
+    drawn = Drawn(seed)
+    force(monkeypatch, drawn)
+    layer, dtype = drawn.layer(), drawn.random.choice(["float32", "float64"])
+    x, weights, bias, residual = drawn.arrays(layer, dtype)
+    target = fitted(named(host().triple, cpu))
+    found = computed(layer, x, weights, bias, residual, target=target)
+    np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
+
+
+def square(size: int, kernel: int, stride: int, before: int, ins: int, outs: int, groups: int = 1) -> Layer:
+    large = (size - 1) * stride + kernel - 2 * before
+    return Layer((Axis(size, large, kernel, stride, 1, before),) * 2, ins, outs, groups)
+
+
+KNOWN = {
+    "to three channels": square(16, 4, 2, 1, 16, 3),
+    "depthwise": square(37, 4, 2, 1, 5, 5, 5),
+    "phases without taps": square(9, 2, 5, 0, 3, 2),
+    "more phases than registers": square(11, 40, 20, 3, 2, 1),
+    "no input": Layer((Axis(0, 7, 3, 2),) * 2, 2, 2),
+    "no output": Layer((Axis(3, 0, 3, 2), Axis(3, 7, 3, 2)), 2, 2),
+    "a long row": Layer((Axis(3000, 6001, 3, 2, 1, 0),), 4, 1),
+}
+
+
+@pytest.mark.parametrize("layer", KNOWN.values(), ids=KNOWN)
+@pytest.mark.parametrize("name", [None, "relu", "leaky_relu", "gelu"])
+def test_ends(layer: Layer, name: str | None) -> None:
+    x, weights, bias, residual = Drawn(7).arrays(layer, "float32")
+    end = End(bias=True, residual=True, activation=name, parameters=(0.25,) if name == "leaky_relu" else ())
+    found = computed(layer, x, weights, bias, residual, end=end)
+    sums = defined(layer, x, weights, bias, residual)
+    if name == "gelu":
+        units = BOUNDS[name] * float(np.finfo(np.float32).eps)
+        np.testing.assert_allclose(found, activations.gelu(sums.astype(np.float64)), rtol=units, atol=0)
+        return
+    slope = {"relu": 0.0, "leaky_relu": 0.25, None: 1.0}[name]
+    np.testing.assert_array_equal(found, np.where(sums < 0, slope * sums, sums))
+
+
+@pytest.mark.parametrize("name", ["to three channels", "depthwise", "a long row"])
+def test_threads_do_not_change_a_bit(name: str) -> None:
+    layer, numbers = KNOWN[name], np.random.RandomState(3)
+    x = numbers.standard_normal((2, layer.in_channels, *layer.input_size)).astype(np.float32)
+    factors = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
+    weights = numbers.standard_normal(factors).astype(np.float32)
+    one = computed(layer, x, weights)
+    for threads in (2, 3, 8):
+        assert computed(layer, x, weights, threads=threads).tobytes() == one.tobytes()
+
+
+def test_pieces_cover_every_output_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(300, 340):
+        drawn = Drawn(seed)
+        force(monkeypatch, drawn)
+        layer = drawn.layer()
+        shape = rows_shape.Shape(layer, 1, "float32", End(), host())
+        size = int(np.prod(layer.output_size[:-1], dtype=int)), shape.places
+        met = np.zeros(size, int)
+        for piece in rows_pieces.Pieces(shape).all:
+            met[piece.rows.start : piece.rows.stop, piece.places.start : piece.places.stop] += 1
+        np.testing.assert_array_equal(met, 1)
+
+
+def test_tiles_fit_the_registers() -> None:
+    for registers in (16, 32):
+        target = replace(host(), registers=registers)
+        for layer in KNOWN.values():
+            tile = rows_shape.Shape(layer, 1, "float32", End(), target).tile
+            assert tile.channels * tile.phases * tile.vectors + tile.vectors + 1 <= registers
+
+
+def test_what_suits() -> None:
+    assert rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=True, lanes=8)
+    assert rows.suits(square(128, 4, 2, 1, 21, 21, 21), channels_first=True, lanes=8)
+    assert not rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=False, lanes=8)
+    assert not rows.suits(square(8, 4, 2, 1, 64, 64), channels_first=True, lanes=8)
+    assert not rows.suits(square(4, 4, 2, 1, 64, 64, 64), channels_first=True, lanes=8)
+    assert not rows.suits(replace(square(32, 4, 2, 1, 3, 64), transposed=False), channels_first=True, lanes=8)
