@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 
 
 def run(
-    spec: Spec, x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None = None, *, engine: str | None = None
+    spec: Spec,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    residual: ArrayLike | None = None,
+    activation: str | None = None,
+    engine: str | None = None,
 ) -> Array:
     """The spec computed on ``x`` with ``kernel`` and ``bias``.
 
     ``x`` is in the dialect's own data layout, ``kernel`` in its own weight layout, ``bias`` holds one number per
-    output channel. An activation of the layer is applied. Raises UnstrideError for shapes or element types that the
+    output channel. A ``residual`` of the output's shape is added; then the layer's activation is applied, or the one
+    named here, for a dialect whose layers have none. Raises UnstrideError for shapes or element types that the
     framework would reject.
 
     >>> from unstride import parse
@@ -35,7 +43,7 @@ def run(
     >>> run(spec, np.array([[[1], [2]]]), np.array([[[3]], [[4]]])).ravel().tolist()
     [3, 4, 6, 8]
     """
-    activation = Activation.of(checked_spec(spec).activation_name)
+    applied = _activation(spec, activation)
     data, weights = as_array(x, "x"), as_array(kernel, "kernel")
     layer = spec.read(data.shape, weights.shape)
     layout = spec.data_layout(data.ndim)
@@ -44,7 +52,8 @@ def run(
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
     canonical_x = layout.to_canonical(data.shape).apply(data)
     addend = _checked_bias(spec, layer, bias)
-    y = execute.run(layer, canonical_x, packed, addend, activation=activation, engine=engine)
+    added = _residual(spec.output_layout(data.ndim), residual)
+    y = execute.run(layer, canonical_x, packed, addend, residual=added, activation=applied, engine=engine)
     return _as_dialect(spec.output_layout(data.ndim), y)
 
 
@@ -59,8 +68,8 @@ class Prepared:
     direct: dict[tuple[object, ...], Callable[[Array], Array]] = field(default_factory=dict)
     """by strides and type: what takes and gives arrays that lie in the dialect's layouts already"""
 
-    def __call__(self, x: ArrayLike) -> Array:
-        if type(x) is np.ndarray:
+    def __call__(self, x: ArrayLike, residual: ArrayLike | None = None) -> Array:
+        if residual is None and type(x) is np.ndarray:
             straight = self.direct.get((x.shape, x.strides, x.dtype))
             if straight is not None:
                 return straight(x)
@@ -72,7 +81,8 @@ class Prepared:
             )
         layout = self.spec.data_layout(data.ndim)
         canonical_x = layout.to_canonical(data.shape).apply(data)
-        y = _as_dialect(self.spec.output_layout(data.ndim), self.compute(canonical_x))
+        written = self.spec.output_layout(data.ndim)
+        y = _as_dialect(written, self.compute(canonical_x, _residual(written, residual)))
         self._remember(data, canonical_x, y)
         return y
 
@@ -85,16 +95,44 @@ class Prepared:
             self.direct[data.shape, data.strides, data.dtype] = ready.written
 
 
-def prepare(spec: Spec, kernel: ArrayLike, bias: ArrayLike | None = None, *, input_shape: tuple[int, ...]) -> Prepared:
-    """The spec with its weights packed once, for repeated calls on inputs of one shape."""
-    activation = Activation.of(checked_spec(spec).activation_name)
+def prepare(
+    spec: Spec,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    input_shape: tuple[int, ...],
+    activation: str | None = None,
+) -> Prepared:
+    """The spec with its weights packed once, for repeated calls on inputs of one shape; the rest as in ``run``."""
+    applied = _activation(spec, activation)
     weights = as_array(kernel, "kernel")
     layer = spec.read(input_shape, weights.shape)
     batch, _, _ = spec.data_layout(len(input_shape)).split(tuple(input_shape))
     execute.check(layer, batch=batch, dtype=weights.dtype)
     packed = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(weights)
-    compute = execute.prepare(layer, packed, _checked_bias(spec, layer, bias), activation=activation)
+    compute = execute.prepare(layer, packed, _checked_bias(spec, layer, bias), activation=applied)
     return Prepared(spec, layer, tuple(input_shape), compute)
+
+
+def _activation(spec: Spec, named: str | None) -> Activation | None:
+    """The spec's activation, or the one that is named; UnstrideError for two."""
+    own = checked_spec(spec).activation_name
+    if named is not None and own not in (None, "linear"):
+        rule, hint = f"{spec.call} has the activation {own} already", "name it in one place"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="activation", value=named, hint=hint)
+    return Activation.of(named or own)
+
+
+def _residual(layout: DataLayout, residual: ArrayLike | None) -> Array | None:
+    """The residual in canonical order; UnstrideError where it has another number of dimensions."""
+    if residual is None:
+        return None
+    array = as_array(residual, "residual")
+    if array.ndim != len(layout.order):
+        rule = f"must have the output's {len(layout.order)} dimensions, ordered {layout.name}"
+        raise UnstrideError(Reason.RANK, rule, argument="residual.shape", value=array.shape)
+    moved: Array = layout.to_canonical(array.shape).apply(array)
+    return moved
 
 
 def run_canonical(

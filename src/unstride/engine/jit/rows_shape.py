@@ -113,7 +113,8 @@ class Shape:
         return min(self._tiles(), key=self.cost)
 
     def _tiles(self) -> Iterator[Block]:
-        registers = self.target.registers
+        # where there are many registers LLVM is free with some
+        registers = self.target.registers - (4 if self.target.registers > 16 else 0)
         needed = max(1, -(-self.places // self.lanes))
         # fewer phases than there are lie in pieces, each within a vector
         some = {min(few, self.lanes) for few in (4, 6, 8)}
