@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
 
 from llvmlite import ir
 
@@ -32,6 +31,8 @@ class Packing(IntEnum):
     GROUP_STEP = 8
     BLOCKS = 9
     """blocks of columns in a group"""
+    PLACES = 10
+    """address of where each tap is packed, in the order of the source"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,15 @@ class Block:
         return self.width * self.item
 
 
-def emit(dtype: str, width: int, lanes: int) -> ir.Module:
-    """The module whose ``task`` packs one block of ``width`` columns."""
+Pack = Callable[[Code, Block, ir.Value, ir.Value], None]
+"""writes rows of columns: from an offset in the source to an address"""
+
+
+def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
+    """The module whose ``task`` packs one block of ``width`` columns.
+
+    ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing.
+    """
     module = ir.Module("weights")
     kind, item = ir.VectorType(FLOATS[dtype], lanes), 8 if dtype == "float64" else 4
     c = Code(module, "task", 3)
@@ -71,25 +79,47 @@ def emit(dtype: str, width: int, lanes: int) -> ir.Module:
     count = c.minimum(width, c.sub(field(Packing.COLUMN_COUNT), first))
     columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
     block = Block(width, kind, item, source, columns, count, field(Packing.INPUT_STEP))
-    target = c.add(field(Packing.TARGET), c.mul(index, c.mul(taps, c.mul(inputs, block.row))))
-    offsets = field(Packing.TAPS)
-    whole = c.builder.icmp_signed("==", count, c.constant(width))
-    beside = c.builder.icmp_signed("==", block.step, c.constant(item))
-    squares = c.builder.select(c.builder.and_(whole, beside), c.builder.and_(inputs, c.constant(-lanes)), c.constant(0))
+    step = c.mul(inputs, block.row)
+    target, offsets = c.add(field(Packing.TARGET), c.mul(index, c.mul(taps, step))), field(Packing.TAPS)
 
-    def walk(start: Number, stop: ir.Value, step: int, pack: Callable[[ir.Value, ir.Value], None]) -> None:
+    def by_tap(pack: Pack, start: Number, stop: Number, channels: int = 1) -> None:
         """Pack so many channels at a time, each with all its taps."""
-        with c.loop(stop, start=start, step=step) as channel:
+        with c.loop(stop, start=start, step=channels) as channel:
             at = c.mul(channel.index, block.step)
             with c.loop(taps, [c.add(target, c.mul(channel.index, block.row))]) as tap:
-                pack(c.add(at, c.load(c.add(offsets, c.mul(tap.index, WORD)))), tap.values[0])
-                tap.next = [c.add(tap.values[0], c.mul(inputs, block.row))]
+                pack(c, block, c.add(at, c.load(c.add(offsets, c.mul(tap.index, WORD)))), tap.values[0])
+                tap.next = [c.add(tap.values[0], step)]
 
-    walk(0, squares, lanes, partial(_square, c, block))
-    row, some = partial(_row, c, block), partial(_some, c, block)
-    c.either(whole, lambda: walk(squares, inputs, 1, row), lambda: walk(0, inputs, 1, some))
+    def whole() -> None:
+        if beside == "taps":
+            _by_taps(c, block, target, inputs, taps, field(Packing.PLACES))
+        elif beside == "inputs":
+            squares = c.builder.and_(inputs, c.constant(-lanes))
+            by_tap(_square, 0, squares, lanes)
+            by_tap(_row, squares, inputs)
+        else:
+            by_tap(_vectors if beside == "columns" else _row, 0, inputs)
+
+    c.either(c.builder.icmp_signed("==", count, c.constant(width)), whole, lambda: by_tap(_some, 0, inputs))
     c.done()
     return module
+
+
+def _by_taps(c: Code, block: Block, target: ir.Value, inputs: ir.Value, taps: ir.Value, places: ir.Value) -> None:
+    """As many taps at a time as a vector has lanes; each goes to its place."""
+    lanes = block.kind.count
+    with c.loop(inputs) as channel, c.loop(taps, step=lanes) as tap:
+        count = c.minimum(lanes, c.sub(taps, tap.index))
+        mask = c.within(0, count, 0, lanes)
+        offset = c.add(c.mul(channel.index, block.step), c.mul(tap.index, block.item))
+        to = c.add(target, c.mul(channel.index, block.row))
+        for first in range(0, block.width, lanes):
+            starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
+            rows = [c.masked_load(c.add(block.source, offset, start), mask, block.kind) for start in starts]
+            for number, row in enumerate(transposed(c, rows)):
+                with c.builder.if_then(c.less(number, count)):
+                    place = c.load(c.add(places, c.mul(tap.index, WORD)), INT, number * WORD)
+                    c.store(row, c.add(to, c.mul(place, c.mul(inputs, block.row))), first * block.item)
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
@@ -100,6 +130,13 @@ def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
         columns = [c.load(c.add(block.source, offset, start), block.kind) for start in starts]
         for channel, row in enumerate(transposed(c, columns)):
             c.store(row, target, channel * block.row + first * block.item)
+
+
+def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
+    """One input channel's columns, which lie side by side in the source."""
+    start = c.add(block.source, offset, c.load(block.columns))
+    for first in range(0, block.width, block.kind.count):
+        c.store(c.load(start, block.kind, first * block.item), target, first * block.item)
 
 
 def _row(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:

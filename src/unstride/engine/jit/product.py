@@ -137,13 +137,24 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
     taps = table(order.offsets((*outer, step * shape.phases)))
     channels = shape.group_columns // shape.phases
     columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
+    places = np.argsort(taps, kind="stable")
+    beside = _beside(shape.item, inputs, columns, taps[places])
     fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
-    record = np.array([*fields, group, shape.blocks], np.int64)
-    lanes = shape.target.lanes(shape.item)
-    code = binary.load(f"weights {dtype} {shape.width}", lambda _: kernels_weights.emit(dtype, shape.width, lanes))
+    record = np.array([*fields, group, shape.blocks, places.ctypes.data], np.int64)
+    key = (dtype, shape.width, shape.target.lanes(shape.item), beside)
+    code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
     blocks = shape.column_groups * shape.blocks
     packed = (blocks, order.taps, shape.group_inputs, shape.width)
-    return Packing(record, code.address("task"), blocks, packed, (taps, columns))
+    return Packing(record, code.address("task"), blocks, packed, (taps, columns, places))
+
+
+def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
+    """What lies side by side in an array of weights: the offsets of its columns and of its taps in order tell."""
+    if len(columns) > 1 and np.all(np.diff(columns) == item):
+        return "columns"
+    if inputs == item:
+        return "inputs"
+    return "taps" if len(taps) > 1 and np.all(np.diff(taps) == item) else ""
 
 
 def pack_bias(shape: Shape, bias: Array) -> Array:
@@ -292,7 +303,8 @@ class Product:
     def __init__(self, shape: Shape) -> None:
         form = shape.form
         self.shape, self.dtype, self.tables = shape, np.dtype(form.dtype), tables(shape)
-        self.task = binary.load(form.key, lambda target: kernels_product.emit(form, target)).address("task")
+        code = binary.load(form.key, lambda target: kernels_product.emit(form, target), shape.target)
+        self.task = code.address("task")
         self.order = ("product", shape.width, shape.wide, form.dtype)
         self.packings: dict[tuple[int, ...], Packing] = {}
 
