@@ -110,7 +110,7 @@ def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
     monkeypatch.setattr(rows_shape, "PACKED_PRODUCTS", 0)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(32))
 def test_rows_are_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Drawn(seed)
     force(monkeypatch, drawn)
@@ -121,7 +121,7 @@ def test_rows_are_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
 
 
-@pytest.mark.parametrize("seed", range(100, 120))
+@pytest.mark.parametrize("seed", range(100, 116))
 def test_what_is_no_product_is_not_multiplied(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Drawn(seed)
     force(monkeypatch, drawn)
@@ -137,7 +137,7 @@ CPUS = ("haswell", "x86-64")
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("seed", range(200, 206))
+@pytest.mark.parametrize("seed", range(200, 205))
 def test_rows_are_exact_on_another_cpu(seed: int, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not host().triple.startswith("x86_64") or named(host().triple, cpu).vector_bytes > host().vector_bytes:
         pytest.skip("this machine cannot run its code")
@@ -167,18 +167,19 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("layer", KNOWN.values(), ids=KNOWN)
-@pytest.mark.parametrize("name", [None, "relu", "leaky_relu", "gelu"])
+@pytest.mark.parametrize("name", [None, "leaky_relu", "gelu"])
 def test_ends(layer: Layer, name: str | None) -> None:
     x, weights, bias, residual = Drawn(7).arrays(layer, "float32")
     end = End(bias=True, residual=True, activation=name, parameters=(0.25,) if name == "leaky_relu" else ())
     found = computed(layer, x, weights, bias, residual, end=end)
     sums = defined(layer, x, weights, bias, residual)
     if name == "gelu":
-        exact = 0.5 * sums * np.vectorize(math.erfc, otypes=[float])(sums / -math.sqrt(2))
+        double = sums.astype(np.float64)
+        exact = 0.5 * double * np.vectorize(math.erfc, otypes=[float])(double / -math.sqrt(2))
         limits = np.finfo(np.float32)
         np.testing.assert_allclose(found, exact, BOUNDS[name] * float(limits.eps), float(limits.smallest_subnormal))
         return
-    slope = {"relu": 0.0, "leaky_relu": 0.25, None: 1.0}[name]
+    slope = 1.0 if name is None else 0.25
     np.testing.assert_array_equal(found, np.where(sums < 0, slope * sums, sums))
 
 

@@ -44,6 +44,8 @@ class Engine:
     weight_gradient: Callable[[Plan, Array, Array], Array]
     ready: Callable[[Plan, Array, Any, Ends], Ready] | None = None
     """like ``run``, as a function of data with the same shape, strides and type, and of a residual"""
+    bias_gradient: Callable[[Array, DType], Array] = adjoint.bias_gradient
+    """the sum of the output's gradient over batch and positions, in an element type"""
 
 
 class Ready(Protocol):
@@ -89,7 +91,7 @@ def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
 
 
 ENGINES: tuple[Engine, ...] = (
-    Engine("jit", jit.available, jit.supports, jit.pack, jit.run, adjoint.weight_gradient, jit.ready),
+    Engine("jit", jit.available, jit.supports, jit.pack, jit.run, jit.weight_gradient, jit.ready, jit.bias_gradient),
     Engine("blas", _always, _always, blas.pack, _blas, adjoint.weight_gradient),
     Engine("reference", _always, _always, _as_given, _define, _define_gradient),
 )
@@ -176,7 +178,7 @@ def bias_gradient(layer: Layer, grad_output: ArrayLike) -> Array:
     terms = len(grad) * prod(layer.output_size)
     numbers = Arithmetic.of((Operand.of(grad, "grad_output"),), None, terms)
     with numbers.adding():
-        return numbers.finish(adjoint.bias_gradient(grad, numbers.compute))
+        return numbers.finish(choose(layer, numbers.compute).bias_gradient(grad, numbers.compute))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

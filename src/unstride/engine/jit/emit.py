@@ -125,11 +125,14 @@ class Code:
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes)))
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-        """``a·b + c``, rounded once."""
-        return self._intrinsic("llvm.fma", a.type, a, b, c)
+        """``a·b + c``, rounded once where the CPU can."""
+        return self._intrinsic("llvm.fmuladd", a.type, a, b, c)
 
     def within(self, low: Number, high: Number, first: int, lanes: int) -> ir.Value:
         """The mask of the lanes ``first, first + 1, …`` that are in ``[low, high)``."""
+        if isinstance(low, int) and isinstance(high, int):
+            # where a CPU has no masked loads, LLVM tests every lane of a mask that is not a constant
+            return ir.Constant(ir.VectorType(ir.IntType(1), lanes), [low <= first + k < high for k in range(lanes)])
         narrow = ir.IntType(32)  # as many to a register as single-precision lanes
         kind = ir.VectorType(narrow, lanes)
         lane = ir.Constant(kind, list(range(first, first + lanes)))

@@ -13,22 +13,34 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
 
 from ...geometry import Layer
+from .. import adjoint
 from ..plan import Plan
 from ..threads import num_threads
-from . import binary, kernels_gradient, pool
-from .gradient_tables import CHANNELS, Shape, Tables, strips, tables
-from .kernels_gradient import Form
+from . import binary, kernels_bias, kernels_gradient, pool
+from .gradient_shape import Shape, strips
+from .gradient_tables import CHANNELS, Tables, tables
+from .kernels_gradient import LATENCY
+from .kernels_panels import Form
 from .memory import Array, empty
 from .run import channels_first
 from .tables import CACHED
 from .target import Target, host
 
+TAPS = 2**12
+"""taps beyond which a layer's tables would take longer to write than its sums"""
+POSITIONS = 2**31 - 1
+"""large positions that the tables can tell apart"""
+FLOATS = ("float32", "float64")
+BLOCK = 2**14
+"""elements that one task sums"""
+JOINED = 64
+"""elements of a row that fill the vectors of a sum"""
 MOST_ROWS = 8
 MOST_VECTORS = 4
 MERGED = 64
@@ -38,6 +50,8 @@ REUSED = 4
 FEW = 4
 """channels up to which packing them is a shuffle"""
 MERGES = ("positions", "taps")
+FAR = 3
+"""cycles that a tile waits for such a position"""
 SPREAD = 256
 """bytes between positions from which a first-level cache holds too few of them"""
 
@@ -49,10 +63,41 @@ def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
     shape = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
     if not small.size * large.size:
         return np.zeros(shape, dtype)
+    if prod(layer.kernel) > TAPS or large.size // layer.large_channels > POSITIONS:
+        return adjoint.weight_gradient(plan, x, grad_output)
     firsts = [channels_first(array) and array.shape[1] > 1 for array in (small, large)]
     bound = bind(layer, plan.batch, plan.dtype, *firsts)
     data = [_contiguous(array, dtype, first) for array, first in zip((small, large), firsts, strict=True)]
     return bound(*data)
+
+
+def bias_gradient(grad_output: Array, dtype: np.dtype[Any]) -> Array:
+    """The gradient of the bias, ``(out_channels,)``; arrays in any other order than the two are left to NumPy."""
+    batch, channels, *size = grad_output.shape
+    moved = grad_output.transpose(0, *range(2, grad_output.ndim), 1)
+    if dtype.name not in FLOATS or grad_output.dtype != dtype or not grad_output.size:
+        return adjoint.bias_gradient(grad_output, dtype)
+    if grad_output.flags.c_contiguous:
+        return np.asarray(np.add.reduce(_sums("rows", grad_output, batch * channels).reshape(batch, channels), axis=0))
+    if not moved.flags.c_contiguous:
+        return adjoint.bias_gradient(grad_output, dtype)
+    positions = batch * prod(size)
+    # narrow rows are joined, so that vectors are full
+    joined = gcd(positions, 1 << (-(-JOINED // channels) - 1).bit_length())
+    partial = np.add.reduce(_sums("columns", moved, positions // joined), axis=0)
+    return np.asarray(np.add.reduce(partial.reshape(joined, channels), axis=0))
+
+
+def _sums(what: str, data: Array, rows: int) -> Array:
+    """The sums of each row of an array of ``rows`` rows, or of the columns of each block of rows."""
+    width = data.size // rows
+    block = max(1, BLOCK // width)
+    tasks = -(-rows // block)
+    found = np.empty(rows if what == "rows" else (tasks, width), data.dtype)
+    code = binary.load(f"bias {data.dtype.name}", lambda target: kernels_bias.emit(data.dtype.name, target))
+    context = array("q", [data.ctypes.data, found.ctypes.data, rows, width, block])
+    pool.run(code.address(what), context.buffer_info()[0], tasks)
+    return found
 
 
 def _contiguous(array: Array, dtype: np.dtype[Any], first: bool) -> Array:
@@ -88,7 +133,8 @@ def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: b
     """The code and tables of a layer."""
     lanes = host().lanes(np.dtype(dtype).itemsize)
     candidates = (
-        Shape(layer, batch, form, lanes, small_first, large_first, merged) for form, merged in _forms(layer, dtype, host())
+        Shape(layer, batch, form, lanes, small_first, large_first, merged)
+        for form, merged in _forms(layer, dtype, host())
     )
     best = min(candidates, key=cost)
     return Bound(replace(best, form=_refined(best)))
@@ -100,7 +146,8 @@ def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, str
     lanewise = layer.groups > 1 and layer.small_channels == layer.groups == layer.large_channels
     mergeable = layer.groups == 1 and last.dilation == 1 < last.kernel and layer.large_channels <= MERGED
     for vectors in range(1, MOST_VECTORS + 1):
-        taken = 2 * vectors if lanewise else vectors + 1
+        # a register to spare: without one the compiler keeps sums in memory
+        taken = 2 * vectors if lanewise else vectors + 2
         for rows in range(1, min(MOST_ROWS, (target.registers - taken) // vectors) + 1):
             if lanewise:
                 yield from ((Form(dtype, rows, vectors, small_lanes=True, lanewise=True), how) for how in MERGES)
@@ -157,13 +204,15 @@ def cost(shape: Shape) -> float:
         whole, rest = divmod(rows, form.rows)
         each = whole * _cycles(form, form.rows) + (_cycles(form, rest) if rest else 0)
         gathered = share * (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors)
+        if form.large == "direct" and not form.lanewise and last.stride * shape.larges * form.item >= SPREAD:
+            each += FAR * (whole + (rest > 0))
         tiles = blocks * (whole + (rest > 0))
         total += len(strip.output) * (blocks * each + gathered) + begin * tiles / together
     return total
 
 
 def _cycles(form: Form, rows: int) -> float:
-    """Cycles of one position in a tile: two multiply-adds or two loads in each."""
+    """Cycles of one position in a tile: two multiply-adds or two loads in each, and a sum is long in coming."""
     products = rows * form.vectors
     loads = products + form.vectors if form.lanewise else rows + form.vectors
-    return max(products, loads) / 2 + 1
+    return max(products, loads, LATENCY if not form.lanewise else 0) / 2 + 1

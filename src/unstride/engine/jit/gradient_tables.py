@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby, product
+from dataclasses import dataclass
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...geometry import Layer
-from ..boxes import Strip, by_output, by_tap
-from .kernels_gradient import PAIR, Form
-from .memory import ALIGNMENT, Table, table
+from ..boxes import Strip
+from .gradient_records import PAIR
+from .gradient_shape import Piece, Shape, Slots, pieces, ranges, strips, sums
+from .memory import ALIGNMENT, Array, Table, table
 from .tables import Strides, clipped
 
 PANEL = 16 * 1024
@@ -30,76 +30,6 @@ PARTIAL = 4 * 1024 * 1024
 """bytes that all partial sums may take"""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a layer's arrays lie in memory, and which tile sums them."""
-
-    layer: Layer
-    batch: int
-    form: Form
-    lanes: int
-    small_first: bool
-    """whether the small side's array is channels first"""
-    large_first: bool
-    merged: str = ""
-    """the taps along the last axis that lie side by side in a tile: those of a run of ``positions`` that meets them
-    all, the ``taps`` that meet the same positions, or none
-    """
-
-    @property
-    def item(self) -> int:
-        return self.form.item
-
-    @property
-    def groups(self) -> int:
-        return 1 if self.form.lanewise else self.layer.groups
-
-    @property
-    def smalls(self) -> int:
-        """Small channels of a group."""
-        return self.layer.small_channels // self.groups
-
-    @property
-    def larges(self) -> int:
-        """Large channels of a group; of a depthwise layer those that meet one small channel."""
-        return self.layer.large_channels // self.layer.groups
-
-    @property
-    def small_size(self) -> tuple[int, ...]:
-        return tuple(axis.small for axis in self.layer.axes)
-
-    @property
-    def large_size(self) -> tuple[int, ...]:
-        return tuple(axis.large for axis in self.layer.axes)
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        """Channels in a block of the small and of the large side."""
-        lanes = self.form.vectors * self.lanes
-        if self.form.lanewise:
-            return lanes, lanes
-        return (lanes, self.form.rows) if self.form.small_lanes else (self.form.rows, lanes)
-
-    @property
-    def held(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The gradient in memory: its shape, and the order of its axes as (small, large, taps…)."""
-        kernel, rank = self.layer.kernel, self.layer.rank
-        smalls, larges = self.layer.small_channels, self.larges
-        if self.form.small_lanes:
-            return (*kernel, larges, smalls), (rank + 1, rank, *range(rank))
-        if self.merged:
-            return (*kernel[:-1], smalls, kernel[-1], larges), (rank - 1, rank + 1, *range(rank - 1), rank)
-        return (*kernel, smalls, larges), (rank, rank + 1, *range(rank))
-
-    @property
-    def steps(self) -> tuple[int, int, tuple[int, ...]]:
-        """Bytes of the gradient between small channels, large channels, and taps along each axis."""
-        shape, order = self.held
-        strides = [prod(shape[axis + 1 :]) * self.item for axis in range(len(shape))]
-        small, large, *taps = (strides[axis] for axis in order)
-        return small, large, tuple(taps)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """What a call needs beside its arrays."""
@@ -112,59 +42,8 @@ class Tables:
     """partial sums to add"""
     fresh: bool
     """whether every sum is written before it is added to"""
-    kept: tuple[object, ...]
+    kept: tuple[Array, ...]
     """the tables that the plan points to"""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A chunk: images, and small indices; single ones before the axis ``cut``, all of them behind it."""
-
-    images: range
-    smalls: tuple[range, ...]
-    cut: int
-
-
-def pieces(size: tuple[int, ...], batch: int, limit: int) -> Iterator[Piece]:
-    """The small positions in chunks of at most ``limit``."""
-    image, rank = prod(size), len(size)
-    if image <= limit:
-        for images in _blocks(batch, max(1, limit // image)):
-            yield Piece(images, tuple(map(range, size)), 0)
-        return
-    cut = next((axis for axis in range(rank - 1) if prod(size[axis + 1 :]) <= limit), rank - 1)
-    rest = size[cut + 1 :]
-    for number in range(batch):
-        for index in product(*map(range, size[:cut])):
-            for block in _blocks(size[cut], max(1, limit // prod(rest))):
-                lead = (range(at, at + 1) for at in index)
-                yield Piece(range(number, number + 1), (*lead, block, *map(range, rest)), cut)
-
-
-def _blocks(count: int, most: int) -> Iterator[range]:
-    """``range(count)`` in as few ranges of at most ``most`` as there can be, of about one length."""
-    number = -(-count // most)
-    for block in range(number):
-        yield range(block * count // number, (block + 1) * count // number)
-
-
-def strips(shape: Shape, axis: int) -> tuple[Strip, ...]:
-    """Small indices (as outputs) of one axis and the taps at which all of them meet the large side.
-
-    Where taps lie side by side they come in runs, the longest first; else each tap has its own strip.
-    """
-    wanted = shape.layer.axes[axis]
-    if axis < shape.layer.rank - 1 or not shape.merged:
-        return by_tap(wanted, False)
-    if shape.merged == "taps":
-        return tuple(_run(list(strips)) for _, strips in groupby(by_tap(wanted, False), lambda strip: strip.output))
-    found = (strip for strip in by_output(wanted, False) if strip.taps)
-    return tuple(sorted(found, key=lambda strip: -len(strip.taps)))
-
-
-def _run(found: list[Strip]) -> Strip:
-    """Strips of neighbouring taps over the same outputs as one."""
-    return replace(found[0], taps=range(found[0].taps.start, found[-1].taps.stop))
 
 
 def tables(shape: Shape) -> Tables:
@@ -179,7 +58,7 @@ def tables(shape: Shape) -> Tables:
     tasks = list(_tasks(shape, smalls, larges, cuts, fresh))
     (*offsets, edge), scratch = _scratch(shape, writer, limit, max(map(len, smalls)), max(map(len, larges)))
     pairs = np.concatenate(writer.pairs) if writer.pairs else np.zeros((0, 2), np.int32)
-    kept = (*(table(rows) for rows in (tasks, writer.chunks, writer.parts)), pairs)
+    kept: tuple[Array, ...] = (*(table(rows) for rows in (tasks, writer.chunks, writer.parts)), pairs)
     item, layer = shape.item, shape.layer
     small_plane, large_plane = prod(shape.small_size) * item, prod(shape.large_size) * item
     plan = np.array(
@@ -260,7 +139,7 @@ def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
 def _aligned(count: int, most: int, width: int) -> Iterator[range]:
     """``range(count)`` in ranges of about ``most``, all but the last of whole blocks."""
     blocks = -(-count // width)
-    for block in _blocks(blocks, max(1, most // width)):
+    for block in ranges(blocks, max(1, most // width)):
         yield range(block.start * width, min(count, block.stop * width))
 
 
@@ -272,7 +151,7 @@ def _tasks(
     large_step = prod(shape.large_size) * item if shape.large_first else item
     by_small, by_large, _ = shape.steps
     total = prod(shape.held[0]) * item
-    for split, (first, last) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for split, (first, last) in enumerate(pairwise(cuts)):
         for group, small, large in product(range(shape.groups), smalls, larges):
             at, beside = group * shape.smalls + small.start, group * shape.larges + large.start
             count = len(large)
@@ -338,7 +217,12 @@ class _Writer:
         )
         size, images = prod(map(len, windows)), len(piece.images)
         self.window = max(self.window, size * images)
-        key = (images, tuple(map(len, piece.smalls)), tuple(map(len, windows)), tuple(map(_relative, found, piece.smalls, windows)))
+        key = (
+            images,
+            tuple(map(len, piece.smalls)),
+            tuple(map(len, windows)),
+            tuple(map(_relative, found, piece.smalls, windows)),
+        )
         if key not in self.shapes:
             self.shapes[key] = self._parts(piece, found, windows)
         first, last, complete, *slots = self.shapes[key]
@@ -364,7 +248,9 @@ class _Writer:
         shape, layer, begin = self.shape, self.shape.layer, len(self.parts)
         *_, steps = shape.steps
         across = Strides.packed(tuple(map(len, windows)) if shape.large_first else shape.large_size, 1)
-        order = _Slots(found, windows, tuple(axis.stride for axis in layer.axes)) if shape.form.large == "chunk" else None
+        order = (
+            Slots(found, windows, tuple(axis.stride for axis in layer.axes)) if shape.form.large == "chunk" else None
+        )
         smalls, images = Strides.packed(tuple(map(len, piece.smalls)), 1), len(piece.images)
         written: set[tuple[int, ...]] = set()
         fresh = True
@@ -387,7 +273,7 @@ class _Writer:
         slots = (self._slots(order, images, across), images * order.count) if order else (0, 0)
         return begin, len(self.parts), complete, *slots
 
-    def _slots(self, order: _Slots, images: int, across: Strides) -> int:
+    def _slots(self, order: Slots, images: int, across: Strides) -> int:
         """Bytes before a table of the large positions as they lie in panels."""
         held = np.add.outer(np.arange(images) * across.image, order.positions(across.axes)).ravel()
         return self._write(np.stack([np.zeros_like(held), held], axis=-1).astype(np.int32))
@@ -403,53 +289,8 @@ class _Writer:
         """Bytes before a table of pairs, written once."""
         key = (counts, smalls, larges)
         if key not in self.tables:
-            self.tables[key] = self._write(np.stack([_sums(counts, steps) for steps in (smalls, larges)], axis=-1))
+            self.tables[key] = self._write(np.stack([sums(counts, steps) for steps in (smalls, larges)], axis=-1))
         return self.tables[key]
-
-
-class _Slots:
-    """A chunk's large positions of one image phase by phase: those that one tap meets lie side by side.
-
-    Only phases that some tap meets have slots.
-    """
-
-    def __init__(self, found: list[tuple[Strip, ...]], windows: tuple[range, ...], strides: tuple[int, ...]) -> None:
-        self.strides, self.first = strides, {}
-        met = [
-            sorted({(strip.first - window.start) % stride for strip in kept})
-            for kept, window, stride in zip(found, windows, strides, strict=True)
-        ]
-        self.lengths: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self.count = 0
-        for phases in product(*met):
-            lengths = (-(-(len(w) - phase) // s) for w, phase, s in zip(windows, phases, strides, strict=True))
-            self.lengths[phases] = tuple(lengths)
-            self.first[phases] = self.count
-            self.count += prod(self.lengths[phases])
-
-    def at(self, index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        """The slot of a position in the window, and the steps to the next positions of its phase."""
-        phases = tuple(at % stride for at, stride in zip(index, self.strides, strict=True))
-        steps = Strides.packed(self.lengths[phases], 1)
-        inner = tuple(at // stride for at, stride in zip(index, self.strides, strict=True))
-        return self.first[phases] + steps.at(0, inner), steps.axes
-
-    def positions(self, steps: tuple[int, ...]) -> NDArray[np.int32]:
-        """For each slot its position, where those of an axis are ``steps`` apart."""
-        parts = []
-        for phases, lengths in self.lengths.items():
-            start = sum(phase * step for phase, step in zip(phases, steps, strict=True))
-            wide = tuple(stride * step for stride, step in zip(self.strides, steps, strict=True))
-            parts.append(start + _sums(lengths, wide))
-        return np.concatenate(parts)
-
-
-def _sums(counts: tuple[int, ...], steps: tuple[int, ...]) -> NDArray[np.int32]:
-    """All ``Σ index·step``, in order of the indices."""
-    found = np.zeros(1, np.int64)
-    for count, step in zip(counts, steps, strict=True):
-        found = np.add.outer(found, np.arange(count) * step).ravel()
-    return found.astype(np.int32)
 
 
 def _window(found: tuple[Strip, ...]) -> range:

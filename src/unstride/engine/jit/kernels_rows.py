@@ -132,15 +132,17 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
         clear(to, c.mul(c.div(c.add(length, span - item), span), span), row)
 
     tile = c.add(tile, left)
+    apart = c.mul(channels, row)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, c.mul(outer.index, plane))
+        at = c.add(source, c.mul(outer.index, leads[0]))
         clear(c.sub(to, left), 0, left)
-        with c.loop(field(c, task, Task.ROWS + 1), [to]) as inner:
-            at = c.add(source, c.mul(outer.index, leads[0]), c.mul(inner.index, leads[1]))
-            with c.loop(channels, [inner.values[0], at]) as each:
-                copy(*each.values)
-                each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
-            inner.next = [each.values[0]]
+        # a channel's rows follow one another in the array
+        with c.loop(channels, [to, at]) as each:
+            with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
+                copy(*inner.values)
+                inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
+            each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
     return c.done()
 
 
@@ -166,7 +168,7 @@ def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
     """``walk(frame, place, end, row, row_end)``: a band's places, whole tiles where every lane has its products."""
     form, lanes, most = tile.form, tile.lanes, tile.form.vectors
     inner, careful = _inner(module, tile, number), _edge(module, tile, number, 1, careful=True)
-    edges = {count: _edge(module, tile, number, count) for count in sorted({1, min(2, most), _widest(form)})}
+    edges = {count: _edge(module, tile, number, count) for count in sorted({1, min(2, most), most})}
     c = Code(module, f"walk{number}", 5, internal=True)
     frame, place, end, *rows = c.arguments
     low, high, outputs = (field(c, frame, each) for each in (Frame.LOW, Frame.HIGH, Frame.OUTPUTS))
@@ -190,14 +192,9 @@ def _walk(module: ir.Module, tile: Tile, number: int) -> ir.Function:
     return c.done()
 
 
-def _widest(form: Form) -> int:
-    """Vectors of the largest tile with masks."""
-    return min(2, form.vectors) if form.packs else form.vectors
-
-
 def _count(c: Code, tile: Tile, here: ir.Value, end: ir.Value, exist: tuple[ir.Value, ir.Value]) -> ir.Value:
     """Vectors of the next tile with masks, which are on its first and its last vector."""
-    most, lanes, left = _widest(tile.form), tile.lanes, c.sub(end, here)
+    most, lanes, left = tile.form.vectors, tile.lanes, c.sub(end, here)
     count = c.builder.select(c.less(lanes, left), c.constant(min(2, most)), c.constant(1))
     if most < 3:
         return count

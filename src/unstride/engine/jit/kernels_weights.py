@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from llvmlite import ir
@@ -92,7 +92,10 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
 
     def whole() -> None:
         if beside == "taps":
-            _by_taps(c, block, target, inputs, taps, field(Packing.PLACES))
+            places = field(Packing.PLACES)
+            # the tap of the lowest address is not the first one where the source lies backwards
+            lowest = c.load(c.add(offsets, c.mul(c.load(places), WORD)))
+            _by_taps(c, replace(block, source=c.add(source, lowest)), target, inputs, taps, places)
         elif beside == "inputs":
             squares = c.builder.and_(inputs, c.constant(-lanes))
             by_tap(_square, 0, squares, lanes)

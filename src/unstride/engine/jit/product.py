@@ -154,7 +154,8 @@ def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
         return "columns"
     if inputs == item:
         return "inputs"
-    return "taps" if len(taps) > 1 and np.all(np.diff(taps) == item) else ""
+    # taps that meet no output are not packed
+    return "taps" if len(taps) > 1 and taps[0] == 0 and np.all(np.diff(taps) == item) else ""
 
 
 def pack_bias(shape: Shape, bias: Array) -> Array:

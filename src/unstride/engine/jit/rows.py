@@ -24,8 +24,9 @@ CODE = 16
 """taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
 FAR = 16
 """stride beyond which outputs are written in pieces too small"""
-SHALLOW = 64
-"""products of an output up to which packing its channels, as the product family does, costs more than it brings"""
+SHALLOW, FULL = 64, 0.9
+"""products of an output up to which packing its channels, as the product family does, costs more than it brings; twice
+as many where channels fill less than that part of the lanes"""
 WIDE = 6
 """vectors of a row from which on a depthwise layer runs along it rather than along its channels"""
 
@@ -41,8 +42,8 @@ def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
         return row >= WIDE * min(lanes, layer.groups)
     if outputs <= lanes:
         return _filled(-(-row // stride), lanes) >= _filled(outputs, lanes)
-    strides = prod(layer.stride) if layer.transposed else 1
-    return row >= WIDE * lanes and inputs * prod(layer.kernel) <= SHALLOW * strides
+    products = inputs * prod(layer.kernel) / (prod(layer.stride) if layer.transposed else 1)
+    return row >= WIDE * lanes and products <= SHALLOW * (1 if _filled(outputs, lanes) >= FULL else 2)
 
 
 def _filled(count: int, lanes: int) -> float:

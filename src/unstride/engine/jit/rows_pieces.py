@@ -102,7 +102,7 @@ class Pieces:
         """Zeros before the first packed row, and at least so many between two: whole vectors."""
         lanes, least = self.shape.lanes, self.shifts[0]
         missing = (each.inputs[-1].start - each.places.start - least for each in self.all)
-        return -(-max(0, *missing, 0) // lanes) * lanes
+        return -(-max([0, *missing]) // lanes) * lanes
 
     @cached_property
     def length(self) -> int:

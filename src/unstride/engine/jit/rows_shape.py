@@ -110,7 +110,9 @@ class Shape:
     @cached_property
     def tile(self) -> Block:
         """The tile of the least estimated cost."""
-        return min(self._tiles(), key=self.cost)
+        tiles = list(self._tiles())
+        passes = {together: self._passes(together) for together in {tile.phases for tile in tiles}}
+        return min(tiles, key=lambda tile: self.cost(tile, passes[tile.phases]))
 
     def _tiles(self) -> Iterator[Block]:
         # where there are many registers LLVM is free with some
@@ -118,33 +120,43 @@ class Shape:
         needed = max(1, -(-self.places // self.lanes))
         # fewer phases than there are lie in pieces, each within a vector
         some = {min(few, self.lanes) for few in (4, 6, 8)}
-        whole = [self.stride] if self.stride <= registers - 2 else []
+        most = registers - 4
+        whole = [self.stride] if self.stride <= most else []
         for together in whole + sorted(few for few in some if few < self.stride):
             for channels in range(1, min(self.group_outputs, registers) + 1):
                 for vectors in range(1, min(8, needed) + 1):
                     # beside the sums: the inputs at one shift, and one weight
-                    if channels * together * vectors + vectors + 1 <= registers:
+                    if channels * together * vectors <= min(most, registers - vectors - 1):
                         yield Block(channels, together, vectors)
 
-    def cost(self, tile: Block) -> float:
-        """Estimated half cycles of all tiles, for one row of one image and group: loads, multiply-adds, stores."""
-        passes = self._passes(tile.phases)
+    def cost(self, tile: Block, passes: tuple[Pass, ...]) -> float:
+        """Estimated half cycles for one row of one image and group: loads, multiply-adds, stores of all its tiles."""
+        whole, left = divmod(self.row // self.stride, tile.vectors * self.lanes)
+        left = -(-(left + (self.row % self.stride > 0)) // self.lanes)
+        # what is left of a row takes one tile, or tiles of two vectors and of one
+        widths = {tile.vectors: whole + (left == tile.vectors)}
+        if left < tile.vectors:
+            for width in (2, 1):
+                widths[width] = widths.get(width, 0) + left // width
+                left %= width
         blocks = -(-self.group_outputs // tile.channels)
-        # a vector of places with idle lanes costs as much as a full one
-        tiles = -(-self.places // (self.lanes * tile.vectors))
+        return sum(
+            blocks * count * self._tile_cost(Block(tile.channels, tile.phases, width), each)
+            for each in passes
+            for width, count in widths.items()
+        )
+
+    def _tile_cost(self, tile: Block, each: Pass) -> float:
+        """Estimated half cycles of one tile of one pass."""
         rows = self.group_inputs * self.outer_taps / prod(self.stride_before)
-        total = 0.0
-        for each in passes:
-            taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
-            sums = tile.channels * len(each.shifts) * tile.vectors
-            products = taps * tile.vectors * max(1.0, 8 / sums)
-            work = max(products, 1.1 * (taps + met * tile.vectors)) + 2
-            if len(each.shifts) == self.stride:
-                stores = 3 * sums
-            else:
-                stores = 2 * sums + 2 * tile.channels * tile.vectors * self.lanes
-            total += tiles * blocks * (rows * work + stores + 20)
-        return total
+        taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
+        sums = tile.channels * len(each.shifts) * tile.vectors
+        # fewer than eight sums wait for one another
+        products = taps * tile.vectors * max(1.0, 8 / sums)
+        # each block of channels reads the inputs anew
+        work = max(products, 1.1 * (taps + met * tile.vectors)) + 0.5 * tile.vectors + 2
+        pieces = 0 if len(each.shifts) == self.stride else 2 * tile.channels * tile.vectors * self.lanes
+        return rows * work + 3 * sums + pieces + 20
 
     @property
     def stride_before(self) -> tuple[int, ...]:

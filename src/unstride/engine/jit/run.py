@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...geometry import Layer
 from ..activations import FUSED
-from ..dtypes import HALVES
 from ..boxes import by_output
+from ..dtypes import HALVES
 from ..ends import Activation, Ends
 from ..plan import Plan
 
@@ -83,6 +83,20 @@ def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
         packed.orders[family.order] = family.pack_weights(packed.weights)
     bias = None if ends.bias is None else family.pack_bias(ends.bias)
     return Ready(bound, packed.orders[family.order], bias, None if fused else activation)
+
+
+def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
+    """The gradient of the weights, ``(small_channels, large_channels / groups, *taps)``."""
+    from . import gradient
+
+    return gradient.weight_gradient(plan, x, grad_output)
+
+
+def bias_gradient(grad_output: Array, dtype: np.dtype[Any]) -> Array:
+    """The gradient of the bias, ``(out_channels,)``: the sum over batch and positions."""
+    from . import gradient
+
+    return gradient.bias_gradient(grad_output, dtype)
 
 
 def channels_first(x: Array) -> bool:

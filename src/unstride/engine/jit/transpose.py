@@ -47,8 +47,9 @@ def emit_pack(module: ir.Module, kind: ir.VectorType, stored: str = "") -> ir.Fu
         """One square; where a width or height is given, only so many positions or channels exist."""
         mask = None if width is None else c.within(0, width, 0, lanes)
         origin = c.add(source, c.mul(first, step), c.mul(at, source_item))
-        masks = [_exists(c, mask, lanes, height, k) for k in range(lanes)]
-        rows = [storage.load(c, c.add(origin, c.mul(step, k)), kind, stored, masks[k]) for k in range(lanes)]
+        # the last channel again where there is none: a load of nothing that lies in no page takes hundreds of cycles
+        numbers = [k if height is None else c.minimum(k, c.sub(height, 1)) for k in range(lanes)]
+        rows = [storage.load(c, c.add(origin, c.mul(step, k)), kind, stored, mask) for k in numbers]
         to = c.add(target, c.mul(at, row), c.mul(first, item))
         for k, value in enumerate(transposed(c, rows)):
             if width is None:
@@ -145,16 +146,6 @@ def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, squar
             width = c.minimum(lanes, c.sub(positions, at))
             whole = c.builder.icmp_signed("==", c.builder.and_(width, height), c.constant(lanes))
             c.either(whole, partial(square, at, first, None, None), partial(square, at, first, width, height))
-
-
-def _exists(
-    c: Code, mask: ir.Value | None, lanes: int, height: ir.Value | None, number: int
-) -> ir.Value | None:
-    """The mask of a square's row; none where all of it exists."""
-    if height is None:
-        return mask
-    exists = c.splat(c.less(number, height), ir.VectorType(ir.IntType(1), lanes))
-    return exists if mask is None else c.builder.and_(mask, exists)
 
 
 def _item(kind: ir.VectorType) -> int:
