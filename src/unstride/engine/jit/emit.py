@@ -137,9 +137,7 @@ class Code:
         kind = ir.VectorType(narrow, lanes)
         lane = ir.Constant(kind, list(range(first, first + lanes)))
         least, most = (self.splat(self._narrow(bound), kind) for bound in (low, high))
-        return self.builder.and_(
-            self.builder.icmp_signed(">=", lane, least), self.builder.icmp_signed("<", lane, most)
-        )
+        return self.builder.and_(self.builder.icmp_signed(">=", lane, least), self.builder.icmp_signed("<", lane, most))
 
     def _narrow(self, bound: Number) -> ir.Value:
         """A bound in 32 bits: no lane is near the limits."""

@@ -134,17 +134,22 @@ def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: b
     lanes = host().lanes(np.dtype(dtype).itemsize)
     candidates = (
         Shape(layer, batch, form, lanes, small_first, large_first, merged)
-        for form, merged in _forms(layer, dtype, host())
+        for form, merged in _forms(layer, dtype, host(), packed=large_first)
     )
     best = min(candidates, key=cost)
     return Bound(replace(best, form=_refined(best)))
 
 
-def _forms(layer: Layer, dtype: str, target: Target) -> Iterator[tuple[Form, str]]:
+def _forms(layer: Layer, dtype: str, target: Target, *, packed: bool) -> Iterator[tuple[Form, str]]:
     """Every tile that the registers hold, and whether it has taps side by side."""
     last = layer.axes[-1]
     lanewise = layer.groups > 1 and layer.small_channels == layer.groups == layer.large_channels
-    mergeable = layer.groups == 1 and last.dilation == 1 < last.kernel and layer.large_channels <= MERGED
+    # a group's channels lie side by side from tap to tap where it is alone, or packed alone
+    mergeable = (
+        (layer.groups == 1 or packed)
+        and last.dilation == 1 < last.kernel
+        and layer.large_channels // layer.groups <= MERGED
+    )
     for vectors in range(1, MOST_VECTORS + 1):
         # a register to spare: without one the compiler keeps sums in memory
         taken = 2 * vectors if lanewise else vectors + 2

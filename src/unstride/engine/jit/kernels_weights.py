@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from llvmlite import ir
@@ -92,10 +92,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
 
     def whole() -> None:
         if beside == "taps":
-            places = field(Packing.PLACES)
-            # the tap of the lowest address is not the first one where the source lies backwards
-            lowest = c.load(c.add(offsets, c.mul(c.load(places), WORD)))
-            _by_taps(c, replace(block, source=c.add(source, lowest)), target, inputs, taps, places)
+            _by_taps(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
         elif beside == "inputs":
             squares = c.builder.and_(inputs, c.constant(-lanes))
             by_tap(_square, 0, squares, lanes)
@@ -108,9 +105,19 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     return module
 
 
-def _by_taps(c: Code, block: Block, target: ir.Value, inputs: ir.Value, taps: ir.Value, places: ir.Value) -> None:
+def _by_taps(
+    c: Code,
+    block: Block,
+    target: ir.Value,
+    inputs: ir.Value,
+    taps: ir.Value,
+    offsets: ir.Value,
+    places: ir.Value,
+) -> None:
     """As many taps at a time as a vector has lanes; each goes to its place."""
     lanes = block.kind.count
+    # where the source lies backwards, the tap of the lowest address is not the first one
+    source = c.add(block.source, c.load(c.add(offsets, c.mul(c.load(places), WORD))))
     with c.loop(inputs) as channel, c.loop(taps, step=lanes) as tap:
         count = c.minimum(lanes, c.sub(taps, tap.index))
         mask = c.within(0, count, 0, lanes)
@@ -118,7 +125,7 @@ def _by_taps(c: Code, block: Block, target: ir.Value, inputs: ir.Value, taps: ir
         to = c.add(target, c.mul(channel.index, block.row))
         for first in range(0, block.width, lanes):
             starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
-            rows = [c.masked_load(c.add(block.source, offset, start), mask, block.kind) for start in starts]
+            rows = [c.masked_load(c.add(source, offset, start), mask, block.kind) for start in starts]
             for number, row in enumerate(transposed(c, rows)):
                 with c.builder.if_then(c.less(number, count)):
                     place = c.load(c.add(places, c.mul(tap.index, WORD)), INT, number * WORD)
