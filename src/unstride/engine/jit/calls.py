@@ -23,6 +23,9 @@ ALONE = 2**19
 Starter = Callable[[Array, Array, Array | None], None]
 """computes its second argument from its first, and a residual if there is one: arrays as the code wants them"""
 
+Caller = Callable[[Array, Array, int, int], None]
+"""the same, with the addresses of packed weights and bias"""
+
 
 class Errand(IntEnum):
     """All tasks of a layer for one thread: what does not change from call to call."""
@@ -50,6 +53,23 @@ def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -
         give(scratch, threads * step)
 
     return start
+
+
+def caller(task: int, tables: Tables, products: int) -> Caller:
+    """How a layer of so many ``products`` is called with other weights each time."""
+    plan, tasks, step, offset = tables.plan.ctypes.data, tables.task_count, tables.scratch, _address_offset()
+    if products > ALONE or offset is None:
+        return lambda x, y, weights, bias: starter(task, tables, weights, bias, products)(x, y, None)
+    code, nothing, at = _errands(), np.zeros(1, np.int64), offset
+    none = nothing.ctypes.data
+
+    def call(x: Array, y: Array, weights: int, bias: int, _kept: tuple[Tables, Array] = (tables, nothing)) -> None:
+        errand = array("q", (task, tasks, plan, weights, bias))
+        scratch = take(step)
+        code(errand.buffer_info()[0], id(x) + at, id(y) + at, none, scratch.address)
+        give(scratch, step)
+
+    return call
 
 
 def _alone(task: int, tables: Tables, weights: int, bias: int) -> Starter:

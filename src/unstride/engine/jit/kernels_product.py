@@ -123,9 +123,7 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
     return c.done()
 
 
-def _sums(
-    c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept: list[Kept]
-) -> list[ir.Value]:
+def _sums(c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept: list[Kept]) -> list[ir.Value]:
     """The sums of each position's vectors over all runs."""
     starts = [c.add(tile.x, c.load(tile.positions, INT, 16 * p)) for p in range(count)]
     zeros = [ir.Constant(kind, None)] * (count * form.vectors)
@@ -336,6 +334,7 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
         work = (c.add(runs, field(part, Part.RUNS)), field(part, Part.RUN_COUNT), field(part, Part.LENGTH))
         low = c.sub(field(part, Part.LOW), first)
         high = c.minimum(columns, c.sub(field(part, Part.HIGH), first))
+
         def tile(function: ir.Function, at: ir.Value, work: tuple[ir.Value, ...] = work) -> None:
             c.call(function, group, weights, at, *work, y, bias, residual, low, high)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...geometry import Layer
 from . import rows
-from .calls import Starter, starter
+from .calls import Caller, Starter, caller, starter
 from .ends import End
 from .kernels_product import Form
 from .memory import Array, Tables
@@ -52,6 +52,10 @@ class Bound:
         """How to compute an output from an input, with packed weights and bias."""
         addresses = (weights.ctypes.data, 0 if bias is None else bias.ctypes.data)
         return starter(self.task, self.family.tables, *addresses, self.products)
+
+    def caller(self) -> Caller:
+        """How to compute an output from an input, and from the addresses of packed weights and bias."""
+        return caller(self.task, self.family.tables, self.products)
 
 
 @lru_cache(maxsize=64)

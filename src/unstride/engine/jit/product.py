@@ -160,9 +160,11 @@ def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
 
 def pack_bias(shape: Shape, bias: Array) -> Array:
     """One number for each packed column."""
-    packed = empty((shape.column_groups, shape.blocks * shape.width), np.dtype(shape.form.dtype))
-    packed[:, shape.group_columns :] = 0
-    packed[:, : shape.group_columns] = np.tile(bias.reshape(shape.column_groups, -1), (1, shape.phases))
+    dtype, groups, columns = np.dtype(shape.form.dtype), shape.column_groups, shape.group_columns
+    if shape.phases == 1 and shape.blocks * shape.width == columns:
+        return np.ascontiguousarray(bias, dtype)
+    packed = np.zeros((groups, shape.blocks * shape.width), dtype)
+    packed[:, :columns] = bias.reshape(groups, -1) if shape.phases == 1 else np.tile(bias, shape.phases)
     return packed
 
 

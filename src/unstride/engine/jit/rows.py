@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...geometry import Layer
 from ..boxes import Strip, by_output, families
@@ -51,29 +53,37 @@ def _filled(count: int, lanes: int) -> float:
     return count / (-(-count // lanes) * lanes) if count else 0.0
 
 
-def pack_weights(shape: Shape, weights: Array) -> Array:
-    """Whether all weights are finite, in a cache line; then weights as the code reads them.
+Order: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-    They are ``(groups, blocks, passes, taps of the other axes, input channels, taps of the pass, channels)``, with
-    zeros for channels that do not exist.
+
+def packing(shape: Shape) -> Order:
+    """For each packed weight its index in canonical order; and where packed weights are that do not exist.
+
+    They are packed as ``(groups, blocks, passes, taps of the other axes, input channels, taps of the pass, channels)``.
     """
-    layer, dtype = shape.layer, np.dtype(shape.dtype)
+    layer, width = shape.layer, shape.tile.channels
     sides = (shape.group_inputs, shape.group_outputs)
-    split = weights.reshape(layer.groups, *(sides if layer.transposed else sides[::-1]), shape.outer_taps, -1)
-    split = split if layer.transposed else split.swapaxes(1, 2)
-    header, each_block = ALIGNMENT // dtype.itemsize, shape.block_bytes // dtype.itemsize
-    packed = empty((header + layer.groups * shape.blocks * each_block,), dtype)
+    given = (layer.groups, *(sides if layer.transposed else sides[::-1]), shape.outer_taps, layer.kernel[-1])
+    canonical = np.arange(prod(given)).reshape(given)
+    split = canonical if layer.transposed else canonical.swapaxes(1, 2)
+    whole = np.full((layer.groups, shape.group_inputs, shape.blocks * width, shape.outer_taps, layer.kernel[-1]), -1)
+    whole[:, :, : shape.group_outputs] = split
+    parts = whole.reshape(layer.groups, shape.group_inputs, shape.blocks, width, shape.outer_taps, -1)
+    ordered = parts.transpose(0, 2, 4, 1, 5, 3)
+    passes = [ordered[..., list(each.taps), :].reshape(layer.groups, shape.blocks, -1) for each in shape.passes]
+    none = np.empty((layer.groups, shape.blocks, 0), np.intp)
+    found = np.concatenate([none, *passes], axis=-1).ravel()
+    return np.maximum(found, 0), np.flatnonzero(found < 0)
+
+
+def pack_weights(shape: Shape, weights: Array, order: Order) -> Array:
+    """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
+    dtype, (taken, missing) = np.dtype(shape.dtype), order
+    header = ALIGNMENT // dtype.itemsize
+    packed = empty((header + taken.size,), dtype)
     packed[:header].view(np.int64)[0] = np.isfinite(weights).all()
-    blocks = packed[header:].reshape(layer.groups, shape.blocks, each_block)
-    width, at = shape.tile.channels, 0
-    for each in shape.passes:
-        order = (shape.outer_taps, shape.group_inputs, len(each.taps), width)
-        part = blocks[:, :, at : at + prod(order)].reshape(layer.groups, shape.blocks, *order)
-        for block in range(shape.blocks):
-            columns = split[:, :, block * width : (block + 1) * width, :, list(each.taps)].transpose(0, 3, 1, 4, 2)
-            part[:, block, ..., : columns.shape[-1]] = columns
-            part[:, block, ..., columns.shape[-1] :] = 0
-        at += prod(order)
+    np.take(weights.ravel(), taken, out=packed[header:], mode="clip")
+    packed[header:][missing] = 0
     return packed
 
 
@@ -207,10 +217,11 @@ class Rows:
         self.tables = tables(shape)
         self.task = binary.load(form.key, lambda fitted: kernels_rows.emit(form, fitted), target).address("task")
         self.order: tuple[object, ...] = ("rows", dtype, shape.tile)
+        self.packing = packing(shape)
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""
-        return pack_weights(self.shape, weights)
+        return pack_weights(self.shape, weights, self.packing)
 
     def pack_bias(self, bias: Array) -> Array:
         """One number for each channel in the order of the code."""

@@ -67,6 +67,24 @@ def run(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Array:
 
 def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
     """A function of data with the shape, strides and type of ``x``, and of a residual where ``ends`` has one."""
+    bound, after = _bound(plan, x, ends)
+    family = bound.family
+    if family.order not in packed.orders:
+        packed.orders[family.order] = family.pack_weights(packed.weights)
+    bias = None if ends.bias is None else family.pack_bias(ends.bias)
+    return Ready(bound, packed.orders[family.order], bias, after)
+
+
+def direct(plan: Plan, x: Array, ends: Ends) -> Direct | None:
+    """A function of data like ``x``, weights and bias, where data need not be moved first."""
+    if ends.residual is not None:
+        return None
+    found = Direct(*_bound(plan, x, ends))
+    return found if found.takes(x) else None
+
+
+def _bound(plan: Plan, x: Array, ends: Ends) -> tuple[Bound, Activation | None]:
+    """The layer's code and tables, and what is left to do after them."""
     from . import plans
     from .ends import End
     from .target import host
@@ -75,14 +93,9 @@ def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
     fused = activation if activation and activation.name in FUSED else None
     named = (fused.name, fused.parameters) if fused else (None, ())
     half = plan.result in HALVES and x.dtype.name == plan.result and host().halves
-    stored = plan.result if half else None
-    end = End(ends.bias is not None, ends.residual is not None, *named, stored)
+    end = End(ends.bias is not None, ends.residual is not None, *named, plan.result if half else None)
     bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
-    family = bound.family
-    if family.order not in packed.orders:
-        packed.orders[family.order] = family.pack_weights(packed.weights)
-    bias = None if ends.bias is None else family.pack_bias(ends.bias)
-    return Ready(bound, packed.orders[family.order], bias, None if fused else activation)
+    return bound, None if fused else activation
 
 
 def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
@@ -104,18 +117,36 @@ def channels_first(x: Array) -> bool:
     return bool(x.strides[1] > x.strides[-1])
 
 
-class Ready:
-    """A layer with its code, tables and weights at hand, for inputs of one shape and layout."""
+class _Placed:
+    """A layer with its code and tables at hand, for inputs of one shape and layout."""
 
-    __slots__ = ("_after", "_bound", "_dtype", "_held", "_order", "_start", "_view", "shape")
+    __slots__ = ("_after", "_bound", "_dtype", "_order", "_view", "shape")
 
-    def __init__(self, bound: Bound, weights: Array, bias: Array | None, after: Activation | None = None) -> None:
-        self._after = after
-        self._bound, self._held, self._dtype = bound, (weights, bias), bound.dtype
+    def __init__(self, bound: Bound, after: Activation | None) -> None:
+        self._bound, self._after, self._dtype = bound, after, bound.dtype
         self.shape, rank = bound.output_shape, len(bound.output_shape) - 2
         self._order = (0, *range(2, rank + 2), 1) if not bound.channels_first else None
         self._view = (0, rank + 1, *range(1, rank + 1)) if not bound.channels_first else None
-        self._start = bound.starter(weights, bias)
+
+    def takes(self, x: Array) -> bool:
+        """Whether data lies as the code wants it."""
+        moved = x.transpose(self._order) if self._order else x
+        return moved.dtype == self._dtype and bool(moved.flags.c_contiguous)
+
+    def _placed(self, array: Array) -> Array:
+        """The array in the order and type that the code wants; itself where it is."""
+        moved = array.transpose(self._order) if self._order else array
+        return moved if self.takes(array) else np.ascontiguousarray(moved, self._dtype)
+
+
+class Ready(_Placed):
+    """With its weights packed."""
+
+    __slots__ = ("_held", "_start")
+
+    def __init__(self, bound: Bound, weights: Array, bias: Array | None, after: Activation | None = None) -> None:
+        super().__init__(bound, after)
+        self._held, self._start = (weights, bias), bound.starter(weights, bias)
 
     def __call__(self, x: Array, residual: Array | None = None) -> Array:
         y = self.written(self._placed(x), None if residual is None else self._placed(residual))
@@ -127,12 +158,20 @@ class Ready:
         self._start(x, y, residual)
         return self._after(y) if self._after else y
 
-    def takes(self, x: Array) -> bool:
-        """Whether data lies as the code wants it."""
-        moved = x.transpose(self._order) if self._order else x
-        return moved.dtype == self._dtype and bool(moved.flags.c_contiguous)
 
-    def _placed(self, array: Array) -> Array:
-        """The array in the order and type that the code wants; itself where it is."""
-        moved = array.transpose(self._order) if self._order else array
-        return moved if self.takes(array) else np.ascontiguousarray(moved, self._dtype)
+class Direct(_Placed):
+    """With other weights each time."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, bound: Bound, after: Activation | None) -> None:
+        super().__init__(bound, after)
+        self._call = bound.caller()
+
+    def __call__(self, x: Array, weights: Array, bias: Array | None) -> Array:
+        family = self._bound.family
+        packed, added = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
+        y = np.empty(self.shape, self._dtype)
+        self._call(x, y, packed.ctypes.data, 0 if added is None else added.ctypes.data)
+        y = self._after(y) if self._after else y
+        return y.transpose(self._view) if self._view else y
