@@ -68,10 +68,10 @@ class Ready(Protocol):
 
 
 class Direct(Protocol):
-    """A layer bound to the shapes, strides and types of all its arrays."""
+    """What is computed from arrays whose shapes, strides and types are known to fit."""
 
-    def __call__(self, x: Any, weights: Any, bias: Any) -> Array:
-        """The output, in the result's element type."""
+    def __call__(self, x: Any, other: Any, bias: Any, /) -> Array:
+        """The output from data, weights and bias, or the weights' gradient from data and the output's gradient."""
 
 
 def _always(*_: object) -> bool:
@@ -153,7 +153,7 @@ def run(
     [[[2, 4, 3, 2]]]
     """
     layer, engine = (planned.layer, engine or planned.engine) if isinstance(planned, Plan) else (planned, engine)
-    key = None if residual is not None else _known_by(layer, x, weights, bias, activation, engine)
+    key = None if residual is not None else _known_by(layer, (activation, engine), x, weights, bias)
     if key is not None and (known := _DIRECT.get(key)) is not None:
         return known[1](x, weights, bias)
     factors, addend = _factors(layer, weights, bias)
@@ -169,14 +169,15 @@ def run(
         return later.after_bias(y)
 
 
-def _known_by(
-    layer: Layer, x: object, weights: object, bias: object, activation: Activation | str | None, engine: str | None
-) -> tuple[object, ...] | None:
+def _known_by(layer: Layer, how: tuple[object, ...], *arrays: object) -> tuple[object, ...] | None:
     """What tells a call whose arrays need no look: all that a check or a plan depends on. None for other objects."""
-    if not (type(x) is type(weights) is np.ndarray and (bias is None or type(bias) is np.ndarray)):
-        return None
-    arrays = (x, weights) if bias is None else (x, weights, bias)
-    return (id(layer), activation, engine, *((array.shape, array.strides, array.dtype) for array in arrays))
+    told: list[object] = [id(layer), how]
+    for array in arrays:
+        if array is not None:
+            if type(array) is not np.ndarray:
+                return None
+            told += (array.shape, array.strides, array.dtype)
+    return tuple(told)
 
 
 def _remember(key: tuple[object, ...], layer: Layer, direct: Direct | None) -> None:
@@ -198,13 +199,23 @@ def _ends(
 
 def input_gradient(layer: Layer, grad_output: ArrayLike, weights: ArrayLike, *, engine: str | None = None) -> Array:
     """The gradient for the input, ``(batch, in_channels, *input_size)``: the adjoint layer's output."""
-    grad = np.asarray(grad_output)
+    key = _known_by(layer, ("input", engine), grad_output, weights)
+    if key is not None and (known := _DIRECT.get(key)) is not None:
+        return known[1](grad_output, weights, None)
+    grad, adjoint_layer = np.asarray(grad_output), layer.adjoint
     checks.check_grad_output(layer, grad)
-    return run(layer.adjoint, grad, weights, engine=engine)
+    found = run(adjoint_layer, grad, weights, engine=engine)
+    same = _known_by(adjoint_layer, (None, engine), grad_output, weights)
+    if key is not None and same in _DIRECT:
+        _remember(key, layer, _DIRECT[same][1])
+    return found
 
 
 def weight_gradient(layer: Layer, x: ArrayLike, grad_output: ArrayLike, *, engine: str | None = None) -> Array:
     """The gradient for the weights, ``(small_channels, large_channels / groups, *taps)``."""
+    key = _known_by(layer, ("weights", engine), x, grad_output)
+    if key is not None and (known := _DIRECT.get(key)) is not None:
+        return known[1](x, grad_output, None)
     data, grad = _data(layer, x), np.asarray(grad_output)
     checks.check_grad_output(layer, grad)
     checks.check_batch(data, grad)
@@ -213,6 +224,8 @@ def weight_gradient(layer: Layer, x: ArrayLike, grad_output: ArrayLike, *, engin
     numbers = Arithmetic.of((Operand.of(data, "x"), Operand.of(grad, "grad_output")), None, terms)
     row = choose(layer, numbers.compute, engine)
     made = _affordable(layer, data, numbers, row)
+    if key is not None and numbers.result == numbers.compute and numbers.real:
+        _remember(key, layer, lambda x, grad, _: row.weight_gradient(made, x, grad))
     with numbers.adding():
         return numbers.finish(row.weight_gradient(made, data, grad))
 

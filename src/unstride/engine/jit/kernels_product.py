@@ -4,7 +4,8 @@ A *column* is an output channel or, where the stride's phases lie side by side i
 inputs, a phase's output channel. Each product of a tile reads ``V`` vectors of weights and one input for each
 of ``P`` positions, for ``P·V`` multiply-adds; sums stay in registers from the first tap to the last.
 
-A depthwise layer is the same tile with a vector of inputs, one for each column, instead of a broadcast.
+A depthwise layer is the same tile with a vector of inputs, one for each column, instead of a broadcast. Where
+columns are few, lanes are products instead: ``kernels_dot``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 
 from llvmlite import ir
 
+from . import kernels_dot
 from .emit import FLOATS, INT, Code
 from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
@@ -42,8 +44,8 @@ class Form:
     """outputs are channels-first: unpacked from a worker's scratch"""
     transposes: bool = False
     """whether packing inputs exchanges positions and channels"""
-    lanewise: bool = False
-    """each column has its own input channel"""
+    flavour: str = "broadcast"
+    """what lanes are: columns (``broadcast``), columns with an input channel each (``lanewise``), products (``dot``)"""
     last: int = 0
     """columns of the last block of a group"""
     cropped: bool = False
@@ -56,6 +58,8 @@ class Form:
 
     def positions(self, target: Target) -> int:
         """Positions of a tile: what the registers hold beside the weights and one input."""
+        if self.flavour == "dot":
+            return min(POINTERS, kernels_dot.positions(self.last, target.registers))
         return max(1, min(POINTERS, (target.registers - 1 - self.vectors) // self.vectors))
 
 
@@ -91,6 +95,8 @@ class Tile:
     low: ir.Value
     """the first column that is written"""
     high: ir.Value
+    step: ir.Value
+    """bytes between the weights of two columns of which each has its own, in a dot product"""
 
 
 def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.Function:
@@ -99,7 +105,7 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
     tile = Tile(*c.arguments)
 
     lanes, width = kind.count, form.vectors * kind.count
-    shared = None if form.lanewise else _sums(c, form, kind, tile, count, [None] * form.vectors)
+    shared = None if form.flavour == "lanewise" else _sums(c, form, kind, tile, count, [None] * form.vectors)
 
     def branch(kept: list[Kept]) -> None:
         _write(c, form, tile, shared or _sums(c, form, kind, tile, count, kept), kept)
@@ -115,8 +121,10 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
         ends = c.builder.and_(c.less(tile.low, 1), c.less(form.last - 1, tile.high))
         c.either(ends, last, edge) if form.cropped else last()
 
-    if (form.unpacks and not form.lanewise) or (form.last == width and not form.cropped):
+    if (form.unpacks and form.flavour != "lanewise") or (form.last == width and not form.cropped):
         branch([None] * form.vectors)
+    elif form.flavour == "dot":
+        cut()
     else:
         whole = c.builder.and_(c.less(tile.low, 1), c.less(width - 1, tile.high))
         c.either(whole, lambda: branch([None] * form.vectors), cut)
@@ -131,7 +139,7 @@ def _sums(c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept
         run = c.add(tile.runs, c.mul(loop.index, 16))
         offset, weights = c.load(run), c.add(tile.weights, c.load(run, INT, 8))
         inputs = [c.add(start, offset) for start in starts]
-        if form.lanewise:
+        if form.flavour == "lanewise":
             loop.next = _lanewise(c, kind, inputs, weights, loop.values, kept)
         else:
             row = form.vectors * kind.count * _item(form)
