@@ -44,7 +44,7 @@ class Engine:
     weight_gradient: Callable[[Plan, Array, Array], Array]
     ready: Callable[[Plan, Array, Any, Ends], Ready] | None = None
     """like ``run``, as a function of data with the same shape, strides and type, and of a residual"""
-    direct: Callable[[Plan, Array, Ends], Direct | None] | None = None
+    direct: Callable[[Plan, Array, Array, Ends], Direct | None] | None = None
     """like ``run``, as a function of data, weights and bias with the same shapes, strides and types, if it can"""
     bias_gradient: Callable[[Array, DType], Array] = adjoint.bias_gradient
     """the sum of the output's gradient over batch and positions, in an element type"""
@@ -163,7 +163,7 @@ def run(
     made = _affordable(layer, data, numbers, row)
     ends, later = _ends(numbers, addend, checks.residual(layer, len(data), residual), Activation.of(activation))
     if key is not None and row.direct and numbers.real and numbers.result == data.dtype:
-        _remember(key, layer, row.direct(made, data, ends))
+        _remember(key, layer, row.direct(made, data, factors, ends))
     with numbers.adding():
         y = numbers.finish(row.run(made, data, row.pack(layer, factors, numbers.compute), ends))
         return later.after_bias(y)

@@ -17,7 +17,7 @@ from .emit import INT, TASK, Code
 from .memory import Array, Tables, give, take
 from .records import WORD, Call, size
 
-ALONE = 2**19
+PRODUCTS = 2**19
 """multiply-accumulates up to which sharing a call costs more than it saves"""
 
 Starter = Callable[[Array, Array, Array | None], None]
@@ -39,7 +39,7 @@ class Errand(IntEnum):
 
 def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -> Starter:
     """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
-    if products <= ALONE and _address_offset() is not None:
+    if products <= PRODUCTS and address_offset() is not None:
         return _alone(task, tables, weights, bias)
     plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
 
@@ -57,8 +57,8 @@ def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -
 
 def caller(task: int, tables: Tables, products: int) -> Caller:
     """How a layer of so many ``products`` is called with other weights each time."""
-    plan, tasks, step, offset = tables.plan.ctypes.data, tables.task_count, tables.scratch, _address_offset()
-    if products > ALONE or offset is None:
+    plan, tasks, step, offset = tables.plan.ctypes.data, tables.task_count, tables.scratch, address_offset()
+    if products > PRODUCTS or offset is None:
         return lambda x, y, weights, bias: starter(task, tables, weights, bias, products)(x, y, None)
     code, nothing, at = _errands(), np.zeros(1, np.int64), offset
     none = nothing.ctypes.data
@@ -77,7 +77,7 @@ def _alone(task: int, tables: Tables, weights: int, bias: int) -> Starter:
     errand = np.array([task, tables.task_count, tables.plan.ctypes.data, weights, bias], np.int64)
     nothing = np.zeros(1, np.int64)
     address, none, step = errand.ctypes.data, nothing.ctypes.data, tables.scratch
-    code, offset = _errands(), _address_offset() or 0
+    code, offset = _errands(), address_offset() or 0
 
     def start(
         x: Array, y: Array, residual: Array | None, _kept: tuple[Array, Tables, Array] = (errand, tables, nothing)
@@ -91,7 +91,7 @@ def _alone(task: int, tables: Tables, weights: int, bias: int) -> Starter:
 
 
 @cache
-def _address_offset() -> int | None:
+def address_offset() -> int | None:
     """Bytes in an array object before its elements' address; none where arrays are not built as CPython's are.
 
     NumPy's C API: in ``PyArrayObject_fields`` the address follows the object's head.

@@ -34,10 +34,8 @@ def products(
     weights: list[ir.Value],
     length: ir.Value,
     sums: list[ir.Value],
-    *,
-    masks: bool,
 ) -> list[ir.Value]:
-    """The sums, position by position, with one run's products added; ``masks``: the CPU loads vectors in part."""
+    """The sums, position by position, with one run's products added."""
     lanes, item = kind.count, size(kind)
 
     def step(at: ir.Value, load: Load, sums: list[ir.Value]) -> list[ir.Value]:
@@ -56,7 +54,7 @@ def products(
     end = c.mul(whole, item)
     with c.loop(end, sums, step=lanes * item) as loop:
         loop.next = step(loop.index, lambda at: c.load(at, kind), loop.values)
-    if masks:
+    if lanes * item > 16:  # narrower vectors' CPUs have no loads under a mask
         rest = c.sub(length, whole)
         before = c.builder.block
         with c.builder.if_then(c.less(0, rest)):

@@ -134,17 +134,21 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
 def _sums(c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept: list[Kept]) -> list[ir.Value]:
     """The sums of each position's vectors over all runs."""
     starts = [c.add(tile.x, c.load(tile.positions, INT, 16 * p)) for p in range(count)]
-    zeros = [ir.Constant(kind, None)] * (count * form.vectors)
+    each = form.last if form.flavour == "dot" else form.vectors
+    zeros = [ir.Constant(kind, None)] * (count * each)
     with c.loop(tile.run_count, zeros) as loop:
         run = c.add(tile.runs, c.mul(loop.index, 16))
         offset, weights = c.load(run), c.add(tile.weights, c.load(run, INT, 8))
         inputs = [c.add(start, offset) for start in starts]
-        if form.flavour == "lanewise":
+        if form.flavour == "dot":
+            columns = [c.add(weights, c.mul(tile.step, column)) for column in range(each)]
+            loop.next = kernels_dot.products(c, kind, inputs, columns, tile.length, loop.values)
+        elif form.flavour == "lanewise":
             loop.next = _lanewise(c, kind, inputs, weights, loop.values, kept)
         else:
             row = form.vectors * kind.count * _item(form)
             loop.next = _products(c, kind, form.vectors, inputs, weights, row, tile.length, loop.values)
-    return loop.values
+    return kernels_dot.added(c, kind, loop.values, each) if form.flavour == "dot" else loop.values
 
 
 def _write(c: Code, form: Form, tile: Tile, sums: list[ir.Value], kept: list[Kept]) -> None:
@@ -331,7 +335,7 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
     weights = c.add(field(call, Call.WEIGHTS), field(column, Column.WEIGHTS))
     bias = c.add(field(call, Call.BIAS), field(column, Column.BIAS))
     parts, runs = field(plan, Plan.PARTS), field(plan, Plan.RUNS)
-    first, columns = field(column, Column.FIRST), field(column, Column.COUNT)
+    first, columns, step = field(column, Column.FIRST), field(column, Column.COUNT), field(plan, Plan.STEP)
     images = field(chunk, Chunk.IMAGES)
     table = c.add(scratch, HEADER)
     with c.loop(field(chunk, Chunk.LAST), [table], field(chunk, Chunk.FIRST)) as loop:
@@ -344,7 +348,7 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
         high = c.minimum(columns, c.sub(field(part, Part.HIGH), first))
 
         def tile(function: ir.Function, at: ir.Value, work: tuple[ir.Value, ...] = work) -> None:
-            c.call(function, group, weights, at, *work, y, bias, residual, low, high)
+            c.call(function, group, weights, at, *work, y, bias, residual, low, high, step)
 
         with c.builder.if_then(c.builder.and_(c.less(low, columns), c.less(0, high))):
             _tiled(c, count, loop.values[0], tiles, tile)

@@ -74,7 +74,7 @@ class Shape:
     @property
     def group_columns(self) -> int:
         """Columns of one group: its output channels; of a depthwise layer all channels."""
-        return self.layer.out_channels // (1 if self.form.lanewise else self.layer.groups)
+        return self.layer.out_channels // self.column_groups
 
     @property
     def group_inputs(self) -> int:
@@ -83,7 +83,7 @@ class Shape:
 
     @property
     def column_groups(self) -> int:
-        return 1 if self.form.lanewise else self.layer.groups
+        return 1 if self.form.flavour == "lanewise" else self.layer.groups
 
     @property
     def blocks(self) -> int:
@@ -91,9 +91,19 @@ class Shape:
         return -(-self.group_columns // self.width)
 
     @property
+    def packed_width(self) -> int:
+        """Columns whose weights are packed side by side; those of a dot product are apart."""
+        return 1 if self.form.flavour == "dot" else self.width
+
+    @property
+    def packed_blocks(self) -> int:
+        """Blocks of so many columns in a group."""
+        return -(-self.group_columns // self.packed_width)
+
+    @property
     def tap_bytes(self) -> int:
-        """Bytes of one tap's packed weights in a block of columns."""
-        return self.group_inputs * self.width * self.item
+        """Bytes of one tap's packed weights in a block of columns packed side by side."""
+        return self.group_inputs * self.packed_width * self.item
 
 
 def widened(layer: Layer) -> Layer:
@@ -132,19 +142,19 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
     small, large, *outer, step = strides
     group = small * (layer.small_channels // layer.groups)
     inputs, channel = (small, large) if layer.transposed else (large, small)
-    if shape.form.lanewise:
+    if shape.form.flavour == "lanewise":
         inputs, channel = 0, group
     taps = table(order.offsets((*outer, step * shape.phases)))
     channels = shape.group_columns // shape.phases
     columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
     places = np.argsort(taps, kind="stable")
-    beside = _beside(shape.item, inputs, columns, taps[places])
+    beside = _beside(shape.item, inputs, columns, taps[places]) if shape.packed_width > 1 else ""
     fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
-    record = np.array([*fields, group, shape.blocks, places.ctypes.data], np.int64)
-    key = (dtype, shape.width, shape.target.lanes(shape.item), beside)
+    record = np.array([*fields, group, shape.packed_blocks, places.ctypes.data], np.int64)
+    key = (dtype, shape.packed_width, shape.target.lanes(shape.item), beside)
     code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
-    blocks = shape.column_groups * shape.blocks
-    packed = (blocks, order.taps, shape.group_inputs, shape.width)
+    blocks = shape.column_groups * shape.packed_blocks
+    packed = (blocks, order.taps, shape.group_inputs, shape.packed_width)
     return Packing(record, code.address("task"), blocks, packed, (taps, columns, places))
 
 
@@ -189,7 +199,8 @@ def tables(shape: Shape) -> Tables:
     x_image, y_image = x_channel * layer.in_channels, y_channel * shape.real.out_channels
     strides = (layer.in_channels, x_channel, x_image, *leads, y_channel, y_image)
     scratch = end if form.unpacks else y_tile if form.packs else x_tile
-    plan = np.array([*(table.ctypes.data for table in kept), scratch, x_tile, y_tile, *strides], np.int64)
+    fields = (scratch, x_tile, y_tile, *strides, Weights(layer).taps * shape.tap_bytes)
+    plan = np.array([*(table.ctypes.data for table in kept), *fields], np.int64)
     return Tables(plan, len(tasks), scratch, kept)
 
 
@@ -207,13 +218,13 @@ def _tasks(chunk_count: int, column_count: int) -> list[tuple[int, int, int]]:
 def _columns(shape: Shape) -> Iterable[tuple[int, ...]]:
     """The records of all blocks of columns."""
     layer, item, width = shape.layer, shape.item, shape.width
-    block_bytes = Weights(layer).taps * shape.tap_bytes
+    block_bytes = Weights(layer).taps * shape.tap_bytes * shape.packed_blocks // shape.blocks
     channel = shape.stored * (prod(layer.output_size) if shape.form.unpacks else 1)
     for group in range(shape.column_groups):
         for block in range(shape.blocks):
             number = group * shape.blocks + block
             first = group * shape.group_columns + block * width
-            x = (first if shape.form.lanewise else group * shape.group_inputs) * item
+            x = (first if shape.form.flavour == "lanewise" else group * shape.group_inputs) * item
             count = min(width, shape.group_columns - block * width)
             yield x, number * block_bytes, number * width * item, first * channel, block * width, count
 
@@ -308,7 +319,8 @@ class Product:
         self.shape, self.dtype, self.tables = shape, np.dtype(form.dtype), tables(shape)
         code = binary.load(form.key, lambda target: kernels_product.emit(form, target), shape.target)
         self.task = code.address("task")
-        self.order = ("product", shape.width, shape.wide, form.dtype)
+        self.order: tuple[object, ...] = ("product", shape.packed_width, shape.wide, form.dtype)
+        self.header = 0
         self.packings: dict[tuple[int, ...], Packing] = {}
 
     def pack_weights(self, weights: Array) -> Array:

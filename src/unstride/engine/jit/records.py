@@ -50,6 +50,8 @@ class Plan(IntEnum):
     """per axis before the one that is cut, two fields"""
     Y_CHANNEL = 13
     Y_IMAGE = 14
+    STEP = 15
+    """between the weights of two columns, where each column has its own"""
 
 
 class Task(IntEnum):

@@ -217,7 +217,7 @@ class Rows:
         self.tables = tables(shape)
         self.task = binary.load(form.key, lambda fitted: kernels_rows.emit(form, fitted), target).address("task")
         self.order: tuple[object, ...] = ("rows", dtype, shape.tile)
-        self.packing = packing(shape)
+        self.packing, self.header = packing(shape), ALIGNMENT
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""

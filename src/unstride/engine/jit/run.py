@@ -75,11 +75,11 @@ def ready(plan: Plan, x: Array, packed: Packed, ends: Ends) -> Ready:
     return Ready(bound, packed.orders[family.order], bias, after)
 
 
-def direct(plan: Plan, x: Array, ends: Ends) -> Direct | None:
-    """A function of data like ``x``, weights and bias, where data need not be moved first."""
+def direct(plan: Plan, x: Array, weights: Array, ends: Ends) -> Direct | None:
+    """A function of data, weights and bias like these, where data need not be moved first."""
     if ends.residual is not None:
         return None
-    found = Direct(*_bound(plan, x, ends))
+    found = Direct(*_bound(plan, x, ends), weights, ends.bias)
     return found if found.takes(x) else None
 
 
@@ -91,9 +91,14 @@ def _bound(plan: Plan, x: Array, ends: Ends) -> tuple[Bound, Activation | None]:
 
     activation = ends.activation
     fused = activation if activation and activation.name in FUSED else None
-    named = (fused.name, fused.parameters) if fused else (None, ())
     half = plan.result in HALVES and x.dtype.name == plan.result and host().halves
-    end = End(ends.bias is not None, ends.residual is not None, *named, plan.result if half else None)
+    end = End(
+        bias=ends.bias is not None,
+        residual=ends.residual is not None,
+        activation=fused.name if fused else None,
+        parameters=fused.parameters if fused else (),
+        stored=plan.result if half else None,
+    )
     bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
     return bound, None if fused else activation
 
@@ -162,16 +167,19 @@ class Ready(_Placed):
 class Direct(_Placed):
     """With other weights each time."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_gathered")
 
-    def __init__(self, bound: Bound, after: Activation | None) -> None:
+    def __init__(self, bound: Bound, after: Activation | None, weights: Array, bias: Array | None) -> None:
         super().__init__(bound, after)
-        self._call = bound.caller()
+        self._call, self._gathered = bound.caller(), bound.gathered(weights, bias)
 
     def __call__(self, x: Array, weights: Array, bias: Array | None) -> Array:
-        family = self._bound.family
-        packed, added = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
         y = np.empty(self.shape, self._dtype)
-        self._call(x, y, packed.ctypes.data, 0 if added is None else added.ctypes.data)
+        if self._gathered:
+            self._gathered(x, y, weights, bias)
+        else:
+            family = self._bound.family
+            packed, added = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
+            self._call(x, y, packed.ctypes.data, 0 if added is None else added.ctypes.data)
         y = self._after(y) if self._after else y
         return y.transpose(self._view) if self._view else y
