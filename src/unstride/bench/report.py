@@ -70,10 +70,14 @@ def grid(groups: Sequence[Group], table: Table) -> Grid:
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
+    found = list(compare.rows(groups, table))
+    longest = max((len(row.case) for row in found), default=0)
     for name in _COLUMNS:
-        made.add_column(name, justify="left" if name in {"case", "layout", "best peer"} else "right", no_wrap=True)
+        side = "left" if name in {"case", "layout", "best peer"} else "right"
+        # a narrow terminal may cut anything but what the row is about
+        made.add_column(name, justify=side, no_wrap=True, min_width=longest if name == "case" else None)
     last = None
-    for row in compare.rows(groups, table):
+    for row in found:
         made.add_row(*_cells(row, again=row.case == last))
         last = row.case
     return made
