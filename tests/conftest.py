@@ -1,4 +1,4 @@
-"""Hypothesis profiles: a quick one by default, many more examples where ``-m deep`` is asked for; golden files; the object cache."""
+"""Hypothesis profiles, many more examples where ``-m deep`` is asked for; golden files; where compiled code is kept."""
 
 import os
 import tempfile

@@ -73,13 +73,13 @@ def test_weights_may_change_between_calls(outputs: int) -> None:
         assert np.array_equal(execute.run(layer, x, weights, bias), wanted, equal_nan=True)
 
 
-@pytest.mark.parametrize("wrong", ["x", "weights", "bias"])
-def test_other_shapes_are_still_refused(wrong: str) -> None:
-    arrays = dict(zip(("x", "weights", "bias"), drawn(SQUARE, 0), strict=True))
-    execute.run(SQUARE, **arrays)
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_other_shapes_are_still_refused(wrong: int) -> None:
+    arrays = list(drawn(SQUARE, 0))
+    execute.run(SQUARE, *arrays)
     arrays[wrong] = arrays[wrong][..., :-1]
     with pytest.raises(UnstrideError):
-        execute.run(SQUARE, **arrays)
+        execute.run(SQUARE, *arrays)
 
 
 def test_other_strides_and_types_are_other_calls() -> None:

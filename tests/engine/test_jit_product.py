@@ -17,8 +17,9 @@ pytest.importorskip("llvmlite")
 
 from unstride.engine import activations, execute
 from unstride.engine.jit import activations as compiled
-from unstride.engine.jit import plans, tables
+from unstride.engine.jit import cache, plans, tables
 from unstride.engine.jit.ends import End
+from unstride.engine.jit.kernels_product import Form
 from unstride.engine.jit.target import host
 from unstride.geometry import Axis, Layer
 from unstride.testing.strategies import layers
@@ -28,6 +29,13 @@ from .product import Numbers, computed, cut, defined, square
 Array = NDArray[Any]
 
 LAYOUTS = pytest.mark.parametrize("first", [False, True], ids=["channels last", "channels first"])
+DOTS = {
+    "to one channel": square(6, 4, 2, 1, 19, 1),
+    "to an image": square(7, 4, 2, 1, 40, 3),
+    "a convolution to one": Layer((Axis(5, 9, 3, 2, 1, 1),) * 2, 1, 20, transposed=False),
+    "few columns of a group": Layer((Axis(6, 6, 3, 1, 1, 1),) * 2, 4, 34, 2, transposed=False),
+}
+"""layers with few columns, whose lanes are products where the outputs' channels lie side by side"""
 KNOWN = {
     "to three channels": square(6, 4, 2, 1, 5, 3),
     "phases together": square(5, 4, 2, 1, 4, 6),
@@ -39,6 +47,7 @@ KNOWN = {
     "space": Layer((Axis(3, 5, 3, 2, 1, 1),) * 3, 4, 5),
     "a convolution": Layer((Axis(5, 9, 3, 2, 1, 1),) * 2, 7, 6, transposed=False),
     "dilated": Layer((Axis(5, 13, 3, 2, 3, 1),) * 2, 6, 4),
+    **DOTS,
 }
 
 
@@ -73,6 +82,64 @@ def test_sums_are_exact(layer: Layer, dtype: str, first: bool, added: tuple[int,
         patch.setattr(tables, "LEAST", min(size, 300))
         found = computed(layer, x, weights, bias, residual, first=first)
     np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual))
+
+
+@st.composite
+def few(draw: st.DrawFn) -> Layer:
+    """A layer with one to six columns in a group, widened or not."""
+    sizes, transposed, count = layers(max_rank=3, max_groups=1, max_group_channels=1), draw(st.booleans()), st.integers
+    groups, columns, inputs = draw(count(1, 3)), draw(count(1, plans.FEW)), draw(count(1, 40))
+    channels = (inputs * groups, columns * groups) if transposed else (columns * groups, inputs * groups)
+    axes = draw(sizes).axes
+    if draw(st.booleans()):
+        small, stride, taps, before = draw(count(1, 9)), draw(count(2, 3)), draw(count(1, 2)), draw(count(0, 2))
+        last = Axis(small, max(1, (small - 1) * stride + stride * taps - 2 * before), stride * taps, stride, 1, before)
+        axes = (*axes[:-1], last)
+    return Layer(axes, *channels, groups, transposed=transposed)
+
+
+@given(
+    layer=few(),
+    dtype=st.sampled_from(["float32", "float64", "float16"]),
+    first=st.booleans(),
+    added=st.sampled_from([(0, 0), (1, 0), (1, 1)]),
+    size=st.sampled_from([1, 500, 4000, 1 << 18]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25)
+def test_sums_over_lanes_are_exact(
+    layer: Layer, dtype: str, first: bool, added: tuple[int, int], size: int, seed: int
+) -> None:
+    kind = "float64" if dtype == "float64" else "float32"
+    x, weights, *others = Numbers(seed).arrays(layer, kind)
+    bias, residual = (array if wanted else None for array, wanted in zip(others, added, strict=True))
+    end = End(bias is not None, residual is not None, stored="float16" if dtype == "float16" else None)
+    data, addend = x.astype(dtype), None if residual is None else residual.astype(dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "CACHED", size)
+        patch.setattr(tables, "LEAST", min(size, 300))
+        # also where other lanes would be faster, as long as the layout allows it
+        patch.setattr(plans, "_suits_dot", lambda *_: True)
+        found = computed(layer, data, weights, bias, addend, first=first, end=end)
+        if not first and not (layer.groups == layer.in_channels == layer.out_channels > 1):
+            assert cut(layer, kind, end, host(), first=first).form.flavour == "dot"
+    np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual).astype(dtype))
+
+
+@pytest.mark.parametrize("name", DOTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_tile_changes_a_bit(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, numbers = DOTS[name], np.random.RandomState(7)
+    arrays = [numbers.standard_normal(each.shape).astype(dtype) for each in Numbers(7).arrays(layer)]
+    monkeypatch.setattr(plans, "_suits_dot", lambda *_: True)
+    form = cut(layer, dtype, End(), host(), first=False).form
+    assert form.flavour == "dot"
+    whole = computed(layer, *arrays, first=False)
+    monkeypatch.setenv(cache.FOLDER_VARIABLE, "off")
+    for positions in range(1, form.positions(host())):
+        monkeypatch.setattr(Form, "positions", lambda *_, most=positions: most)
+        monkeypatch.setattr(Form, "key", f"product {form} {positions}")
+        assert computed(layer, *arrays, first=False).tobytes() == whole.tobytes()
 
 
 @LAYOUTS
@@ -192,7 +259,7 @@ def test_the_output_has_the_type_and_layout_of_the_input(name: str, dtype: str, 
 @LAYOUTS
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_no_product_is_not_multiplied(seed: int, first: bool) -> None:
-    for name in ("phases together", "two blocks of columns", "depthwise", "grouped", "no tap for some outputs"):
+    for name in ("phases together", "two blocks of columns", "depthwise", "grouped", "no tap for some outputs", *DOTS):
         layer, numbers = KNOWN[name], Numbers(seed)
         x, weights, bias, residual = numbers.arrays(layer, batch=1)
         weights.flat[numbers.random.randint(weights.size)] = (np.inf, -np.inf, np.nan)[seed % 3]
@@ -222,7 +289,7 @@ def test_rounding(name: str, first: bool) -> None:
 
 
 @LAYOUTS
-@pytest.mark.parametrize("name", ["phases together", "two blocks of columns", "depthwise"])
+@pytest.mark.parametrize("name", ["phases together", "two blocks of columns", "depthwise", "to an image"])
 def test_threads_do_not_change_a_bit(name: str, first: bool, small_chunks: Callable[[int], None]) -> None:
     small_chunks(500)
     layer, numbers = KNOWN[name], np.random.RandomState(3)
@@ -234,12 +301,13 @@ def test_threads_do_not_change_a_bit(name: str, first: bool, small_chunks: Calla
 
 @LAYOUTS
 def test_the_forms_that_are_met(first: bool) -> None:
-    """The layers above have columns in every way there is: lanewise, cropped, cut, in several blocks."""
+    """The layers above have columns in every way there is: lanewise, cropped, cut, in several blocks, over lanes."""
     shapes = [cut(layer, "float32", End(), host(), first=first) for layer in KNOWN.values()]
-    assert any(shape.form.lanewise for shape in shapes)
+    assert {shape.form.flavour for shape in shapes} == {"broadcast", "lanewise", "dot"}
     assert any(shape.blocks > 1 for shape in shapes)
-    assert {shape.form.cropped for shape in shapes} == ({False} if first else {False, True})
-    assert {shape.form.unpacks for shape in shapes} == {first}
+    assert {shape.form.cropped for shape in shapes} == {False, True}
+    # one channel is where it belongs in either layout
+    assert {shape.form.unpacks for shape in shapes} == {False, first}
 
 
 MEMORY = """

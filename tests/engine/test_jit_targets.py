@@ -39,8 +39,14 @@ CASES = {
     "64 channels first": (square(32, 3, 2, 1, 64, 64), True, "float32", "float16"),
     "21 columns": (square(32, 3, 2, 1, 64, 21), False, "float64", None),
     "3 columns": (square(32, 3, 2, 1, 64, 3), True, "float32", None),
-    "6 columns, phases together": (square(32, 4, 2, 1, 64, 6), False, "float32", None),
+    "6 columns, phases together": (square(32, 4, 2, 1, 8, 6), False, "float32", None),
     "21 depthwise": (square(32, 3, 2, 1, 21, 21, 21), False, "float32", None),
+    "1 column, products": (square(32, 3, 1, 1, 67, 1), False, "float32", None),
+    "2 columns, products": (square(32, 4, 2, 1, 64, 1), False, "float32", "float16"),
+    "3 columns, products": (square(32, 3, 2, 1, 64, 3), False, "float32", None),
+    "4 columns, products": (square(32, 4, 2, 1, 64, 2), False, "float32", None),
+    "5 columns, products": (square(32, 3, 1, 1, 128, 5), False, "float64", None),
+    "6 columns, products": (square(32, 4, 2, 1, 67, 3), False, "float32", None),
     "64 depthwise": (square(32, 3, 2, 1, 64, 64, 64), True, "float64", None),
 }
 """layer, channels first, type of the sums, type in memory"""
@@ -141,8 +147,12 @@ def test_the_inner_loops(name: str, triple: str, cpu: str) -> None:
         assert all(line.startswith(("vfmadd", "vfnmadd", "fmla")) for line in loop.products), loop
         assert all(re.search(_WHOLE[target.vector_bytes], line) for line in loop.products), loop
         met[loop.function].add(len(loop.products))
-    turns = (1,) if form.lanewise else (1, UNROLL.get(form.vectors, 2))
-    assert met == {f"tile{n}": {n * form.vectors * turn for turn in turns} for n in range(1, len(met) + 1)}
+    turns = (1, UNROLL.get(form.vectors, 2)) if form.flavour == "broadcast" else (1,)
+    sums = form.last if form.flavour == "dot" else form.vectors
+    assert met == {f"tile{n}": {n * sums * turn for turn in turns} for n in range(1, len(met) + 1)}
+    # four columns leave no lane of four idle
+    full = form.last % target.lanes(8 if form.dtype == "float64" else 4) == 0
+    assert (form.flavour == "dot") == ("products" in name and not full)
 
 
 def test_without_fused_multiply_adds_nothing_is_called() -> None:

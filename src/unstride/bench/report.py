@@ -73,9 +73,10 @@ def grid(groups: Sequence[Group], table: Table) -> Grid:
     found = list(compare.rows(groups, table))
     longest = max((len(row.case) for row in found), default=0)
     for name in _COLUMNS:
-        side = "left" if name in {"case", "layout", "best peer"} else "right"
         # a narrow terminal may cut anything but what the row is about
-        made.add_column(name, justify=side, no_wrap=True, min_width=longest if name == "case" else None)
+        least = longest if name == "case" else None
+        worded = name in {"case", "layout", "best peer"}
+        made.add_column(name, justify="left" if worded else "right", no_wrap=True, min_width=least)
     last = None
     for row in found:
         made.add_row(*_cells(row, again=row.case == last))

@@ -20,8 +20,8 @@ from . import kernels_dot
 from .emit import FLOATS, INT, Code
 from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
-from .target import Target
 from .storage import SIZES
+from .target import Target
 from .transpose import emit_pack, emit_unpack, emit_widen
 
 POINTERS = 8
@@ -210,7 +210,8 @@ def _lanewise(
     kept: Sequence[Kept],
 ) -> list[ir.Value]:
     """The sums with one tap's products added: vectors of inputs, only those channels that exist."""
-    span, found = kind.count * (8 if isinstance(kind.element, ir.DoubleType) else 4), []
+    span = kind.count * kernels_dot.size(kind)
+    found: list[ir.Value] = []
     factors = [c.load(weights, kind, v * span) for v in range(len(kept))]
     masks = [c.within(0, some, 0, kind.count) if isinstance(some, int) else some for some in kept]
     for start in inputs:

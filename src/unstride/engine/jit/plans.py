@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import prod
-from typing import Any, Protocol
+from math import gcd, prod
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from .target import host
 
 _PREFERRED = (2, 3, 1)
 """vectors in a block of columns"""
+FEW = 6
+"""columns up to which lanes may be products instead: a tile has a sum for each column of each position"""
+BROADCAST, RUN, SUM = 1.4, 2, 9
+"""times in multiply-adds of a vector, as measured with AVX2: of a broadcast; of a dot product's run, and of its end"""
 
 
 class Family(Protocol):
@@ -80,27 +84,39 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     lanes = target.lanes(np.dtype(dtype).itemsize)
     if end.stored is None and rows.suits(layer, channels_first, lanes):
         return rows.Rows(layer, batch, dtype, end, target)
+    form, wide = _form(layer, dtype, end, channels_first, lanes)
+    return Product(Shape(layer, batch, form, target, wide))
+
+
+def _form(layer: Layer, dtype: str, end: End, channels_first: bool, lanes: int) -> tuple[Form, bool]:
+    """The code of the product family for the layer; whether phases are columns."""
     lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
-    columns = layer.out_channels // (1 if lanewise else layer.groups)
+    channels, phases = layer.out_channels // (1 if lanewise else layer.groups), layer.stride[-1]
     # one channel lies the same way in both layouts
     transposes = channels_first and layer.in_channels > 1
     unpacks = channels_first and layer.out_channels > 1
-    wide = not unpacks and can_widen(layer) and _idle(columns, lanes) > _idle(columns * layer.stride[-1], lanes)
-    import os
-
-    dot = os.environ.get("DOT", "1") == "1" and not unpacks and not lanewise and columns <= 6
-    if dot:
-        wide = os.environ.get("WIDE", "1") == "1" and wide and columns * layer.stride[-1] <= 6
-    columns *= layer.stride[-1] if wide else 1
-    vectors = _vectors(columns, lanes)
+    widens = not unpacks and can_widen(layer)
+    wide = widens and _idle(channels, lanes) > _idle(channels * phases, lanes)
+    columns, flavour = channels * (phases if wide else 1), "lanewise" if lanewise else "broadcast"
+    if not (unpacks or lanewise) and channels <= FEW and _suits_dot(layer, _idle(columns, lanes), lanes):
+        flavour, wide = "dot", widens and channels * phases <= FEW
+        columns = channels * (phases if wide else 1)
+    vectors = -(-columns // lanes) if flavour == "dot" else _vectors(columns, lanes)
     last = (columns - 1) % (vectors * lanes) + 1
     packs = transposes or end.stored is not None
-    flavour = "lanewise" if lanewise else "broadcast"
-    if dot:
-        flavour = "dot"
-        last, vectors = columns, -(-columns // lanes)
-    form = Form(dtype, vectors, end, packs, unpacks, transposes, flavour, last, wide)
-    return Product(Shape(layer, batch, form, target, wide))
+    return Form(dtype, vectors, end, packs, unpacks, transposes, flavour, last, wide), wide
+
+
+def _suits_dot(layer: Layer, idle: float, lanes: int) -> bool:
+    """Whether a column is summed sooner over lanes of products than in its part of lanes of columns, some ``idle``."""
+    axis, inputs = layer.axes[-1], layer.in_channels // layer.groups
+    apart = axis.dilation // gcd(axis.stride, axis.dilation) if layer.transposed else axis.dilation
+    phases = axis.stride // gcd(axis.stride, axis.dilation) if layer.transposed else 1
+    beside = max(1, axis.kernel // phases) if apart == 1 and layer.groups == 1 else 1
+    length = beside * inputs
+    runs = prod(layer.kernel) / prod(layer.stride if layer.transposed else (1,)) / beside
+    dot = -(-length // lanes) + RUN + SUM / runs
+    return idle > 0 and dot < BROADCAST * length / (lanes * (1 - idle))
 
 
 def _idle(columns: int, lanes: int) -> float:
