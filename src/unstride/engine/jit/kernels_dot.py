@@ -1,7 +1,7 @@
 """Lanes are products: neighbouring elements of a run times those of a column's weights, added up at the end.
 
-A tile of ``P`` positions × ``C`` columns reads ``P + C`` vectors for ``P·C`` of multiply-adds, however few columns
-there are. Each sum is added lane by lane in the order of the runs, then across lanes in one order.
+A tile of ``P`` positions × ``C`` columns reads ``P + C`` vectors for ``P·C`` multiply-adds of vectors, however few
+columns there are. Each sum is added lane by lane in the order of the runs, then across lanes in one order.
 """
 
 from __future__ import annotations
