@@ -20,7 +20,7 @@ from .target import Target
 TASKS = 24
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
 RANGES = 4
-"""ranges of columns that a chunk is cut into before it is itself cut smaller: each range packs the chunk's inputs"""
+"""ranges of columns that a chunk's inputs are read for, where they are more than the weights"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,7 @@ def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     layer, form, item = shape.layer, shape.form, shape.item
     position = layer.in_channels * item
-    count = shape.column_groups * shape.blocks
-    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // min(count, RANGES))))
+    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // _ranges(shape))))
     writer = _Parts(shape)
     rows = [writer.chunk(piece) for piece in pieces]
     columns = list(_columns(shape))
@@ -202,6 +201,17 @@ def tables(shape: Shape) -> Tables:
     fields = (scratch, x_tile, y_tile, *strides, Weights(layer).taps * shape.tap_bytes)
     plan = np.array([*(table.ctypes.data for table in kept), *fields], np.int64)
     return Tables(plan, len(tasks), scratch, kept)
+
+
+def _ranges(shape: Shape) -> int:
+    """Ranges of columns that a chunk is cut into before it is itself cut smaller.
+
+    Each range reads, and may pack, the chunk's inputs; each chunk reads the weights: the lesser of them is read again.
+    """
+    count = shape.column_groups * shape.blocks
+    weights = count * Weights(shape.layer).taps * shape.tap_bytes
+    inputs = shape.batch * prod(shape.layer.input_size) * shape.layer.in_channels * shape.item
+    return min(count, TASKS if weights > inputs else RANGES)
 
 
 def _rounded(size: int) -> int:
