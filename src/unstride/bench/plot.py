@@ -66,7 +66,9 @@ def draw(groups: Sequence[Group], path: str) -> None:
     columns = max(1, min(3, len(panels)))
     lines = max(1, -(-len(panels) // columns))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(1.9 + 3.3 * columns, 1.15 + lines * (0.8 + 0.22 * len(names))), layout="constrained")
+        figure = Figure(
+            figsize=(max(7.6, 1.9 + 3.3 * columns), 1.15 + lines * (0.8 + 0.22 * len(names))), layout="constrained"
+        )
         FigureCanvasAgg(figure)
         axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         flat = list(axes.flat)
