@@ -121,6 +121,7 @@ def child_says(task: Callable[[], bool]) -> bool:
 
 @posix
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX, where another test imported it
 def test_a_child_forked_while_another_thread_compiles_can_load() -> None:
     emitting, leave = Event(), Event()
 
@@ -140,6 +141,7 @@ def test_a_child_forked_while_another_thread_compiles_can_load() -> None:
 
 @posix
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX, where another test imported it
 def test_a_fork_waits_until_no_thread_is_inside_llvm() -> None:
     held, waited = Event(), []
 
