@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
@@ -14,7 +15,7 @@ from llvmlite import ir
 from ..threads import num_threads
 from . import binary, pool
 from .emit import INT, TASK, Code
-from .memory import Array, Tables, give, take
+from .memory import Array, Table, Tables, give, take
 from .records import WORD, Call, size
 
 PRODUCTS = 2**19
@@ -25,6 +26,17 @@ Starter = Callable[[Array, Array, Array | None], None]
 
 Caller = Callable[[Array, Array, int, int], None]
 """the same, with the addresses of packed weights and bias"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Late:
+    """Weights that each worker packs block by block, when it needs them."""
+
+    record: Table
+    pack: int
+    """address of the function that packs a block"""
+    step: int
+    """bytes of a block"""
 
 
 class Errand(IntEnum):
@@ -41,16 +53,29 @@ def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -
     """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
     if products <= PRODUCTS and address_offset() is not None:
         return _alone(task, tables, weights, bias)
+    return _shared(task, tables, weights, bias)
+
+
+def late_starter(task: int, tables: Tables, late: Late, bias: int) -> Starter:
+    """How a layer is called whose weights are yet to be packed."""
+    return _shared(task, tables, late, bias)
+
+
+def _shared(task: int, tables: Tables, weights: int | Late, bias: int) -> Starter:
+    """The tasks done by the pool."""
     plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
+    late = weights if isinstance(weights, Late) else None
+    given, pack, block = (late.record.ctypes.data, late.pack, late.step) if late else (weights, 0, 0)
 
     def start(x: Array, y: Array, residual: Array | None) -> None:
         threads = min(num_threads(), tasks)
-        scratch = take(threads * step)
+        scratch = take(threads * (step + block))
         scratch.words[: threads * step // WORD : step // WORD] = 0
         added = 0 if residual is None else residual.ctypes.data
-        fields = array("q", (plan, x.ctypes.data, weights, bias, y.ctypes.data, added, scratch.address))
+        arrays = (plan, x.ctypes.data, given, bias, y.ctypes.data, added, scratch.address)
+        fields = array("q", (*arrays, pack, scratch.address + threads * step))
         pool.run(task, fields.buffer_info()[0], tasks, threads)
-        give(scratch, threads * step)
+        give(scratch, threads * (step + block))
 
     return start
 
@@ -123,6 +148,7 @@ def _emit() -> ir.Module:
     call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
     fields = {Call.PLAN: field(Errand.PLAN), Call.WEIGHTS: field(Errand.WEIGHTS), Call.BIAS: field(Errand.BIAS)}
     fields |= {Call.X: c.load(x), Call.Y: c.load(y), Call.RESIDUAL: c.load(residual), Call.SCRATCH: scratch}
+    fields |= {Call.PACK: c.constant(0), Call.PACKED: c.constant(0)}
     for number, value in fields.items():
         c.store(value, call, number * WORD)
     c.store(c.constant(0), scratch)

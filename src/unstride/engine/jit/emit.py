@@ -99,6 +99,11 @@ class Code:
         """Write the elements of the mask; no other element is touched."""
         self._intrinsic("llvm.masked.store", VOID, value, self._pointer(address), mask)
 
+    def prefetch(self, address: Number) -> None:
+        """Ask for the cache line of an address, which may be any."""
+        read, near, data = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
+        self._intrinsic("llvm.prefetch", VOID, self._pointer(address), read, near, data)
+
     def store_first(self, value: ir.Value, address: Number, count: int) -> None:
         """Write the first ``count`` lanes, in pieces of a power of two: some CPUs are slow to store under a mask."""
         done, size = 0, _bytes(value.type.element)
@@ -230,6 +235,8 @@ def _suffixes(name: str, result: ir.Type, kinds: list[ir.Type]) -> list[str]:
         return [_mangled(result), "p0"]
     if name == "llvm.masked.store":
         return [_mangled(kinds[0]), "p0"]
+    if name == "llvm.prefetch":
+        return ["p0"]
     return [_mangled(result)]
 
 

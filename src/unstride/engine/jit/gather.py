@@ -140,7 +140,8 @@ def _emit(dtype: str) -> ir.Module:
         fetch(c.load(bias), field(Small.BIAS_OFFSETS), field(Small.BIAS_ELEMENTS), addend)
     call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
     values = {Call.PLAN: field(Small.PLAN), Call.X: c.load(x), Call.Y: c.load(y), Call.RESIDUAL: c.constant(0)}
-    for number, value in (values | {Call.WEIGHTS: packed, Call.BIAS: addend, Call.SCRATCH: scratch}).items():
+    values |= {Call.WEIGHTS: packed, Call.BIAS: addend, Call.SCRATCH: scratch}
+    for number, value in (values | {Call.PACK: c.constant(0), Call.PACKED: c.constant(0)}).items():
         c.store(value, call, number * WORD)
     c.store(c.constant(0), scratch)
     task = c.builder.inttoptr(field(Small.TASK), TASK.as_pointer())

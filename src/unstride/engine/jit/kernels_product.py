@@ -17,7 +17,7 @@ from functools import partial
 from llvmlite import ir
 
 from . import kernels_dot
-from .emit import FLOATS, INT, Code
+from .emit import FLOATS, INT, TASK, Code
 from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
 from .storage import SIZES
@@ -313,17 +313,28 @@ def _task(
     blocks = _blocks(module, form, tiles)
     with c.loop(c.load(task, INT, Task.LAST * WORD), start=c.load(task, INT, Task.FIRST * WORD)) as loop:
         column = c.add(columns, c.mul(loop.index, size(Column)))
-        c.call(blocks, call, plan, chunk, scratch, x, column)
+        c.call(blocks, call, plan, chunk, scratch, x, column, _weights(c, plan, column, loop.index))
         if leave:
             c.call(leave, call, plan, chunk, scratch, column)
         loop.next = []
     c.done()
 
 
+def _weights(c: Code, plan: ir.Value, column: ir.Value, number: ir.Value) -> ir.Value:
+    """Where a block's weights lie: packed before the call or, while they are in cache, by the worker that needs them."""
+    call, _, worker = c.arguments
+    given, pack, packed = (c.load(call, INT, field * WORD) for field in (Call.WEIGHTS, Call.PACK, Call.PACKED))
+    late = c.builder.icmp_signed("!=", pack, c.constant(0))
+    tile = c.add(packed, c.mul(worker, c.load(plan, INT, Plan.STEP * WORD)))
+    with c.builder.if_then(late):
+        c.builder.call(c.builder.inttoptr(pack, TASK.as_pointer()), [given, number, tile])
+    return c.builder.select(late, tile, c.add(given, c.load(column, INT, Column.WEIGHTS * WORD)))
+
+
 def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.Function:
     """One block of columns of all parts of a chunk."""
-    c = Code(module, "block", 6, internal=True)
-    call, plan, chunk, scratch, x, column = c.arguments
+    c = Code(module, "block", 7, internal=True)
+    call, plan, chunk, scratch, x, column, weights = c.arguments
 
     def field(record: ir.Value, number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
@@ -333,7 +344,6 @@ def _blocks(module: ir.Module, form: Form, tiles: dict[int, ir.Function]) -> ir.
     if form.unpacks:
         y = c.add(scratch, field(plan, Plan.Y_TILE))
     group = c.add(x, field(column, Column.X))
-    weights = c.add(field(call, Call.WEIGHTS), field(column, Column.WEIGHTS))
     bias = c.add(field(call, Call.BIAS), field(column, Column.BIAS))
     parts, runs = field(plan, Plan.PARTS), field(plan, Plan.RUNS)
     first, columns, step = field(column, Column.FIRST), field(column, Column.COUNT), field(plan, Plan.STEP)

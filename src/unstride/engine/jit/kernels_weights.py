@@ -13,6 +13,10 @@ from .records import WORD
 from .transpose import transposed
 
 
+AHEAD = 8
+"""input channels that are asked for before they are needed: they may lie in other pages, which no CPU foresees"""
+
+
 class Packing(IntEnum):
     """What one packing of weights needs: addresses, strides in bytes, counts. A task is one block of columns."""
 
@@ -61,14 +65,14 @@ Pack = Callable[[Code, Block, ir.Value, ir.Value], None]
 
 
 def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
-    """The module whose ``task`` packs one block of ``width`` columns.
+    """The module whose ``block(record, index, target)`` packs one block of ``width`` columns, and ``task`` in its place.
 
     ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing.
     """
     module = ir.Module("weights")
     kind, item = ir.VectorType(FLOATS[dtype], lanes), 8 if dtype == "float64" else 4
-    c = Code(module, "task", 3)
-    record, index, _ = c.arguments
+    c = Code(module, "block", 3)
+    record, index, target = c.arguments
 
     def field(number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
@@ -80,7 +84,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
     block = Block(width, kind, item, source, columns, count, field(Packing.INPUT_STEP))
     step = c.mul(inputs, block.row)
-    target, offsets = c.add(field(Packing.TARGET), c.mul(index, c.mul(taps, step))), field(Packing.TAPS)
+    offsets = field(Packing.TAPS)
 
     def by_tap(pack: Pack, start: Number, stop: Number, channels: int = 1) -> None:
         """Pack so many channels at a time, each with all its taps."""
@@ -101,8 +105,17 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
             by_tap(_vectors if beside == "columns" else _row, 0, inputs)
 
     c.either(c.builder.icmp_signed("==", count, c.constant(width)), whole, lambda: by_tap(_some, 0, inputs))
-    c.done()
+    _task(module, c.done(), block.row)
     return module
+
+
+def _task(module: ir.Module, block: ir.Function, row: int) -> None:
+    """``task(record, index, worker)``: a block at its place in the target."""
+    c = Code(module, "task", 3)
+    record, index, _ = c.arguments
+    first, *sizes = (c.load(record, INT, number * WORD) for number in (Packing.TARGET, Packing.INPUTS, Packing.TAP_COUNT))
+    c.call(block, record, index, c.add(first, c.mul(c.mul(index, row), c.mul(*sizes))))
+    c.done()
 
 
 def _by_taps(
@@ -114,22 +127,34 @@ def _by_taps(
     offsets: ir.Value,
     places: ir.Value,
 ) -> None:
-    """As many taps at a time as a vector has lanes; each goes to its place."""
-    lanes = block.kind.count
+    """As many taps at a time as a vector has lanes, the rest one by one; each goes to its place."""
+    lanes, size = block.kind.count, block.item
     # where the source lies backwards, the tap of the lowest address is not the first one
     source = c.add(block.source, c.load(c.add(offsets, c.mul(c.load(places), WORD))))
-    with c.loop(inputs) as channel, c.loop(taps, step=lanes) as tap:
-        count = c.minimum(lanes, c.sub(taps, tap.index))
-        mask = c.within(0, count, 0, lanes)
-        offset = c.add(c.mul(channel.index, block.step), c.mul(tap.index, block.item))
-        to = c.add(target, c.mul(channel.index, block.row))
-        for first in range(0, block.width, lanes):
-            starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
-            rows = [c.masked_load(c.add(source, offset, start), mask, block.kind) for start in starts]
-            for number, row in enumerate(transposed(c, rows)):
-                with c.builder.if_then(c.less(number, count)):
-                    place = c.load(c.add(places, c.mul(tap.index, WORD)), INT, number * WORD)
-                    c.store(row, c.add(to, c.mul(place, c.mul(inputs, block.row))), first * block.item)
+    whole, step = c.builder.and_(taps, c.constant(-lanes)), c.mul(inputs, block.row)
+
+    def column(number: Number) -> ir.Value:
+        return c.load(c.add(block.columns, c.mul(number, WORD)))
+
+    def row(tap: ir.Value, to: ir.Value) -> ir.Value:
+        return c.add(to, c.mul(c.load(c.add(places, c.mul(tap, WORD))), step))
+
+    with c.loop(inputs) as channel:
+        at, to = c.mul(channel.index, block.step), c.add(target, c.mul(channel.index, block.row))
+        here = c.add(source, at)
+        ahead = c.add(here, c.mul(block.step, AHEAD))
+        with c.loop(whole, step=lanes) as tap, c.loop(block.width, step=lanes) as first:
+            starts = [c.add(column(c.add(first.index, number)), c.mul(tap.index, size)) for number in range(lanes)]
+            for start in starts:
+                c.prefetch(c.add(ahead, start))
+            square = transposed(c, [c.load(c.add(here, start), block.kind) for start in starts])
+            for number, values in enumerate(square):
+                c.store(values, row(c.add(tap.index, number), to), c.mul(first.index, size))
+        with c.loop(taps, start=whole) as tap:
+            tap_at, row_at = c.add(here, c.mul(tap.index, size)), row(tap.index, to)
+            with c.loop(block.width) as single:
+                value = c.load(c.add(tap_at, column(single.index)), block.kind.element)
+                c.store(value, c.add(row_at, c.mul(single.index, size)))
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:

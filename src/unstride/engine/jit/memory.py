@@ -27,6 +27,8 @@ class Tables:
     """bytes for each worker"""
     kept: tuple[Table, ...]
     """the tables that the plan points to"""
+    once: bool = False
+    """whether one task alone reads each block of weights"""
 
 
 class Scratch:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...geometry import Layer
 from . import rows
-from .calls import Caller, Starter, caller, starter
+from .calls import PRODUCTS, Caller, Late, Starter, caller, late_starter, starter
 from .ends import End
 from .gather import Gathered, gathered
 from .kernels_product import Form
@@ -39,6 +39,9 @@ class Family(Protocol):
 
     def pack_weights(self, weights: Array) -> Array:
         """Canonical weights in the order in which the code reads them."""
+
+    def late(self, weights: Array) -> Late | None:
+        """How the code packs canonical weights itself; none where that would take longer."""
 
     def pack_bias(self, bias: Array) -> Array:
         """The bias as the code reads it."""
@@ -69,6 +72,11 @@ class Bound:
     def caller(self) -> Caller:
         """How to compute an output from an input, and from the addresses of packed weights and bias."""
         return caller(self.task, self.family.tables, self.products)
+
+    def late(self, weights: Array, bias: int) -> Starter | None:
+        """How to compute an output from an input, with weights that the code packs; none where it does not."""
+        late = self.family.late(weights) if self.products > PRODUCTS else None
+        return late_starter(self.task, self.family.tables, late, bias) if late else None
 
 
 @lru_cache(maxsize=64)

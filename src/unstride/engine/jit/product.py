@@ -10,15 +10,18 @@ import numpy as np
 
 from ...geometry import Axis, Layer
 from . import binary, kernels_product, kernels_weights, pool
+from .calls import Late
 from .kernels_product import Form
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import HEADER, WORD
 from .storage import SIZES
-from .tables import AXES, Chunk, Strides, Weights, boxes_within, chunks, runs
+from .tables import AXES, CACHED, Chunk, Strides, Weights, boxes_within, chunks, runs
 from .target import Target
 
 TASKS = 24
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
+LARGE = 2**21
+"""bytes of input that a chunk may span where the weights are as many: within a common third-level cache"""
 RANGES = 4
 """ranges of columns that a chunk's inputs are read for, where they are more than the weights"""
 
@@ -130,6 +133,8 @@ class Packing:
 
     record: Table
     task: int
+    block: int
+    """addresses of the functions that pack a block in its place, and anywhere"""
     count: int
     shape: tuple[int, ...]
     """blocks of columns, taps, input channels, columns; zeros where a column does not exist"""
@@ -155,7 +160,7 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
     code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
     blocks = shape.column_groups * shape.packed_blocks
     packed = (blocks, order.taps, shape.group_inputs, shape.packed_width)
-    return Packing(record, code.address("task"), blocks, packed, (taps, columns, places))
+    return Packing(record, code.address("task"), code.address("block"), blocks, packed, (taps, columns, places))
 
 
 def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
@@ -182,7 +187,9 @@ def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     layer, form, item = shape.layer, shape.form, shape.item
     position = layer.in_channels * item
-    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // _ranges(shape))))
+    # each chunk reads all weights: it is worth as much cache
+    most = max(CACHED, min(Weights(layer).taps * shape.tap_bytes * shape.column_groups * shape.packed_blocks, LARGE))
+    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // _ranges(shape)), most))
     writer = _Parts(shape)
     rows = [writer.chunk(piece) for piece in pieces]
     columns = list(_columns(shape))
@@ -200,7 +207,7 @@ def tables(shape: Shape) -> Tables:
     scratch = end if form.unpacks else y_tile if form.packs else x_tile
     fields = (scratch, x_tile, y_tile, *strides, Weights(layer).taps * shape.tap_bytes)
     plan = np.array([*(table.ctypes.data for table in kept), *fields], np.int64)
-    return Tables(plan, len(tasks), scratch, kept)
+    return Tables(plan, len(tasks), scratch, kept, once=len(rows) == 1)
 
 
 def _ranges(shape: Shape) -> int:
@@ -336,13 +343,26 @@ class Product:
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""
         source = weights.astype(self.dtype, copy=False)
-        made = self.packings.get(source.strides)
-        if made is None:
-            made = self.packings[source.strides] = packing(self.shape, source.strides)
+        made = self._packing(source.strides)
         packed, record = empty(made.shape, self.dtype), made.record.copy()
         record[:2] = source.ctypes.data, packed.ctypes.data
         pool.run(made.task, record.ctypes.data, made.count)
         return packed
+
+    def late(self, weights: Array) -> Late | None:
+        """How workers pack the weights themselves, where none packs what another does."""
+        if not self.tables.once or self.shape.form.flavour == "dot" or weights.dtype != self.dtype:
+            return None
+        made = self._packing(weights.strides)
+        record = made.record.copy()
+        record[0] = weights.ctypes.data
+        return Late(record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
+
+    def _packing(self, strides: tuple[int, ...]) -> Packing:
+        made = self.packings.get(strides)
+        if made is None:
+            made = self.packings[strides] = packing(self.shape, strides)
+        return made
 
     def pack_bias(self, bias: Array) -> Array:
         """One number for each column in the order of the code."""

@@ -26,6 +26,10 @@ class Call(IntEnum):
     Y = 4
     RESIDUAL = 5
     SCRATCH = 6
+    PACK = 7
+    """a function that packs a block's weights when they are needed, ``WEIGHTS`` being its record; 0: they are packed"""
+    PACKED = 8
+    """where each worker keeps the block that it packed"""
 
 
 class Plan(IntEnum):
@@ -51,7 +55,7 @@ class Plan(IntEnum):
     Y_CHANNEL = 13
     Y_IMAGE = 14
     STEP = 15
-    """between the weights of two columns, where each column has its own"""
+    """bytes of a block's weights; where each column has its own, between those of two"""
 
 
 class Task(IntEnum):

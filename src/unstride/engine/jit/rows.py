@@ -223,6 +223,9 @@ class Rows:
         """Weights in the order in which the code reads them."""
         return pack_weights(self.shape, weights, self.packing)
 
+    def late(self, _: Array) -> None:
+        """Weights are few here: they are packed before."""
+
     def pack_bias(self, bias: Array) -> Array:
         """One number for each channel in the order of the code."""
         return pack_bias(self.shape, bias)

@@ -178,8 +178,17 @@ class Direct(_Placed):
         if self._gathered:
             self._gathered(x, y, weights, bias)
         else:
-            family = self._bound.family
-            packed, added = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
-            self._call(x, y, packed.ctypes.data, 0 if added is None else added.ctypes.data)
+            self._packed(x, y, weights, bias)
         y = self._after(y) if self._after else y
         return y.transpose(self._view) if self._view else y
+
+    def _packed(self, x: Array, y: Array, weights: Array, bias: Array | None) -> None:
+        family = self._bound.family
+        added = None if bias is None else family.pack_bias(bias)
+        addend = 0 if added is None else added.ctypes.data
+        late = self._bound.late(weights, addend)
+        if late:
+            late(x, y, None)
+        else:
+            packed = family.pack_weights(weights)
+            self._call(x, y, packed.ctypes.data, addend)

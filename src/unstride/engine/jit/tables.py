@@ -58,13 +58,13 @@ class Strides:
         return image * self.image + sum(step * at for step, at in zip(self.axes, index, strict=True))
 
 
-def chunks(layer: Layer, batch: int, position: int, wanted: int = 1) -> Iterator[Chunk]:
-    """The outputs in pieces whose input windows, ``position`` bytes for each position, stay within ``CACHED``.
+def chunks(layer: Layer, batch: int, position: int, wanted: int = 1, most: int = CACHED) -> Iterator[Chunk]:
+    """The outputs in pieces whose input windows, ``position`` bytes for each position, stay within ``most``.
 
     There are about ``wanted`` of them, or more, as long as none gets much smaller than ``LEAST``.
     """
     image = prod(layer.input_size) * position
-    limit = min(CACHED, max(LEAST, image * batch // wanted))
+    limit = min(most, max(LEAST, image * batch // wanted))
     if image <= limit:
         images = max(1, limit // max(1, image))
         whole_in, whole_out = (tuple(map(range, size)) for size in (layer.input_size, layer.output_size))
