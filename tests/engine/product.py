@@ -56,14 +56,23 @@ def computed(
     packed, addend = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
     data, added = _placed(x, first), None if residual is None else _placed(residual, first)
     shape = len(x), layer.out_channels, *layer.output_size
-    y = _placed(np.full(shape, np.nan, x.dtype), first)
-    made = family.tables
-    scratch = np.full((threads, made.scratch), 0xFF, np.uint8)
-    scratch[:, :HEADER] = 0
-    others = (0 if array is None else array.ctypes.data for array in (addend, y, added))
-    call = array("q", (made.plan.ctypes.data, data.ctypes.data, packed.ctypes.data, *others, scratch.ctypes.data))
-    pool.run(family.task, call.buffer_info()[0], made.task_count, threads)
-    return y if first else np.moveaxis(y, -1, 1)
+
+    def called(given: Array, pack: int = 0, block: int = 0) -> Array:
+        y, made = _placed(np.full(shape, np.nan, x.dtype), first), family.tables
+        scratch = np.full((threads, made.scratch), 0xFF, np.uint8)
+        scratch[:, :HEADER] = 0
+        late = np.full(threads * block, 0xFF, np.uint8)
+        arrays = (made.plan, data, given, addend, y, added, scratch)
+        addresses = [0 if each is None else each.ctypes.data for each in arrays]
+        call = array("q", (*addresses, pack, late.ctypes.data))
+        pool.run(family.task, call.buffer_info()[0], made.task_count, threads)
+        return y if first else np.moveaxis(y, -1, 1)
+
+    answer = called(packed)
+    late = family.late(np.ascontiguousarray(weights, sums))
+    if late is not None:
+        np.testing.assert_array_equal(called(late.record, late.pack, late.step), answer)
+    return answer
 
 
 def defined(layer: Layer, x: Array, weights: Array, bias: Array | None = None, residual: Array | None = None) -> Array:

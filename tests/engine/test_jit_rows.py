@@ -49,7 +49,7 @@ def computed(
     scratch = np.full((threads, made.scratch), 0xFF, np.uint8)
     scratch[:, :HEADER] = 0
     others = (0 if array is None else array.ctypes.data for array in (addend, y, residual))
-    call = array("q", (made.plan.ctypes.data, x.ctypes.data, packed.ctypes.data, *others, scratch.ctypes.data))
+    call = array("q", (made.plan.ctypes.data, x.ctypes.data, packed.ctypes.data, *others, scratch.ctypes.data, 0, 0))
     pool.run(family.task, call.buffer_info()[0], made.task_count, threads)
     return y
 

@@ -32,7 +32,9 @@ Caller = Callable[[Array, Array, int, int], None]
 class Late:
     """Weights that each worker packs block by block, when it needs them."""
 
+    weights: Array
     record: Table
+    """how they lie"""
     pack: int
     """address of the function that packs a block"""
     step: int
@@ -64,8 +66,10 @@ def late_starter(task: int, tables: Tables, late: Late, bias: int) -> Starter:
 def _shared(task: int, tables: Tables, weights: int | Late, bias: int) -> Starter:
     """The tasks done by the pool."""
     plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
-    late = weights if isinstance(weights, Late) else None
-    given, pack, block = (late.record.ctypes.data, late.pack, late.step) if late else (weights, 0, 0)
+    if isinstance(weights, Late):
+        given, pack, block = int(weights.record.ctypes.data), weights.pack, weights.step
+    else:
+        given, pack, block = weights, 0, 0
 
     def start(x: Array, y: Array, residual: Array | None) -> None:
         threads = min(num_threads(), tasks)

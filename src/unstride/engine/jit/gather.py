@@ -20,7 +20,7 @@ from .emit import FLOATS, INT, TASK, Code
 from .memory import ALIGNMENT, Array, Table, Tables, give, take
 from .records import WORD, Call, size
 
-ELEMENTS = 2**12
+ELEMENTS = 2**14
 """packed weights up to which fetching each by itself takes less time than starting a kernel for them"""
 
 MISSING = -(2**63)
@@ -76,7 +76,7 @@ def gathered(family: Packer, weights: Array, bias: Array | None, products: int) 
     step = second + item * len(beside) + ALIGNMENT
     tables = [family.task, made.task_count, made.plan.ctypes.data, offsets.ctypes.data, len(offsets), family.header]
     record = np.array([*tables, first, beside.ctypes.data, len(beside), second], np.int64)
-    code, address = _code(weights.dtype.name), record.ctypes.data
+    code, address = _code(weights.dtype.name)[0], record.ctypes.data
     kept = (record, offsets, beside, family)
 
     def call(x: Array, y: Array, weights: Array, bias: Array | None, _kept: object = kept) -> None:
@@ -100,45 +100,42 @@ def _offsets(packed: Array, source: Array, header: int) -> Table:
     return np.where(numbers < 0, MISSING, offsets)
 
 
+def fetcher(dtype: str) -> Callable[[int, int, int, int, int], None]:
+    """``fetch(source, offsets, count, target, finite)``: elements in another order; whether all of them are finite.
+
+    Addresses; offsets in bytes, ``MISSING`` for a zero.
+    """
+    return _code(dtype)[1]
+
+
 @cache
-def _code(dtype: str) -> Callable[..., None]:
+def _code(dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
     code = binary.load(f"gather {dtype}", lambda _: _emit(dtype))
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(code.address("gather"))
-    function.code = code  # type: ignore[attr-defined] # keeps the code in memory
-    return function
+    found = [ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * n)(code.address(f)) for f, n in (("gather", 6), ("fetch", 5))]
+    for function in found:
+        function.code = code  # type: ignore[attr-defined] # keeps the code in memory
+    return found[0], found[1]
 
 
 def _emit(dtype: str) -> ir.Module:
     """``gather(record, x, y, weights, bias, scratch)``: the arrays by the addresses of their addresses."""
     module = ir.Module("gather")
+    fetch = _emit_fetch(module, FLOATS[dtype], 8 if dtype == "float64" else 4)
     c = Code(module, "gather", 6)
     record, x, y, weights, bias, scratch = c.arguments
-    kind, item = FLOATS[dtype], 8 if dtype == "float64" else 4
 
     def field(number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
 
-    def fetch(source: ir.Value, offsets: ir.Value, count: ir.Value, target: ir.Value) -> ir.Value:
-        """Fetch elements; the sum of their products with zero, which is zero where all are finite."""
-        zero = ir.Constant(kind, 0.0)
-        with c.loop(count, [zero]) as loop:
-            offset = c.load(c.add(offsets, c.mul(loop.index, WORD)))
-            missing = c.builder.icmp_signed("==", offset, c.constant(MISSING))
-            value = c.load(c.add(source, c.builder.select(missing, c.constant(0), offset)), kind)
-            value = c.builder.select(missing, zero, value)
-            c.store(value, c.add(target, c.mul(loop.index, item)))
-            loop.next = [c.builder.fadd(loop.values[0], c.builder.fmul(value, zero))]
-        return c.builder.fcmp_ordered("==", loop.values[0], zero)
-
     packed = c.add(scratch, field(Small.WEIGHTS))
+    call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
     target = c.add(packed, field(Small.HEADER))
-    finite = fetch(c.load(weights), field(Small.OFFSETS), field(Small.ELEMENTS), target)
+    c.call(fetch, c.load(weights), field(Small.OFFSETS), field(Small.ELEMENTS), target, call)
     with c.builder.if_then(c.less(0, field(Small.HEADER))):
-        c.store(c.builder.zext(finite, INT), packed)
+        c.store(c.load(call), packed)
     addend = c.add(scratch, field(Small.BIAS))
     with c.builder.if_then(c.less(0, field(Small.BIAS_ELEMENTS))):
-        fetch(c.load(bias), field(Small.BIAS_OFFSETS), field(Small.BIAS_ELEMENTS), addend)
-    call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
+        c.call(fetch, c.load(bias), field(Small.BIAS_OFFSETS), field(Small.BIAS_ELEMENTS), addend, call)
     values = {Call.PLAN: field(Small.PLAN), Call.X: c.load(x), Call.Y: c.load(y), Call.RESIDUAL: c.constant(0)}
     values |= {Call.WEIGHTS: packed, Call.BIAS: addend, Call.SCRATCH: scratch}
     for number, value in (values | {Call.PACK: c.constant(0), Call.PACKED: c.constant(0)}).items():
@@ -149,3 +146,20 @@ def _emit(dtype: str) -> ir.Module:
         c.builder.call(task, [call, loop.index, c.constant(0)])
     c.done()
     return module
+
+
+def _emit_fetch(module: ir.Module, kind: ir.Type, item: int) -> ir.Function:
+    """Element by element; the product with zero is a number where the element is finite."""
+    c = Code(module, "fetch", 5)
+    source, offsets, count, target, finite = c.arguments
+    zero, no = ir.Constant(kind, 0.0), ir.Constant(ir.IntType(1), 0)
+    with c.loop(count, [no]) as loop:
+        offset = c.load(c.add(offsets, c.mul(loop.index, WORD)))
+        missing = c.builder.icmp_signed("==", offset, c.constant(MISSING))
+        value = c.load(c.add(source, c.builder.select(missing, c.constant(0), offset)), kind)
+        value = c.builder.select(missing, zero, value)
+        c.store(value, c.add(target, c.mul(loop.index, item)))
+        product = c.builder.fmul(value, zero)
+        loop.next = [c.builder.or_(loop.values[0], c.builder.fcmp_unordered("uno", product, product))]
+    c.store(c.builder.zext(c.builder.not_(loop.values[0]), INT), finite)
+    return c.done()

@@ -321,7 +321,7 @@ def _task(
 
 
 def _weights(c: Code, plan: ir.Value, column: ir.Value, number: ir.Value) -> ir.Value:
-    """Where a block's weights lie: packed before the call or, while they are in cache, by the worker that needs them."""
+    """Where a block's weights lie: packed before the call or, just now, by the worker that needs them."""
     call, _, worker = c.arguments
     given, pack, packed = (c.load(call, INT, field * WORD) for field in (Call.WEIGHTS, Call.PACK, Call.PACKED))
     late = c.builder.icmp_signed("!=", pack, c.constant(0))

@@ -12,7 +12,6 @@ from .emit import FLOATS, INT, Code, Number
 from .records import WORD
 from .transpose import transposed
 
-
 AHEAD = 8
 """input channels that are asked for before they are needed: they may lie in other pages, which no CPU foresees"""
 
@@ -65,7 +64,7 @@ Pack = Callable[[Code, Block, ir.Value, ir.Value], None]
 
 
 def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
-    """The module whose ``block(record, index, target)`` packs one block of ``width`` columns, and ``task`` in its place.
+    """The module whose ``block(record, index, target)`` packs a block of ``width`` columns, and ``task`` in its place.
 
     ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing.
     """
@@ -113,7 +112,9 @@ def _task(module: ir.Module, block: ir.Function, row: int) -> None:
     """``task(record, index, worker)``: a block at its place in the target."""
     c = Code(module, "task", 3)
     record, index, _ = c.arguments
-    first, *sizes = (c.load(record, INT, number * WORD) for number in (Packing.TARGET, Packing.INPUTS, Packing.TAP_COUNT))
+    first, *sizes = (
+        c.load(record, INT, number * WORD) for number in (Packing.TARGET, Packing.INPUTS, Packing.TAP_COUNT)
+    )
     c.call(block, record, index, c.add(first, c.mul(c.mul(index, row), c.mul(*sizes))))
     c.done()
 

@@ -356,7 +356,7 @@ class Product:
         made = self._packing(weights.strides)
         record = made.record.copy()
         record[0] = weights.ctypes.data
-        return Late(record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
+        return Late(weights, record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
 
     def _packing(self, strides: tuple[int, ...]) -> Packing:
         made = self.packings.get(strides)

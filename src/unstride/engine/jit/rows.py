@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import prod
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...geometry import Layer
 from ..boxes import Strip, by_output, families
 from . import binary, kernels_rows
 from .ends import End
+from .gather import MISSING, fetcher
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import WORD, size
 from .rows_pieces import TASKS, Piece, Pieces, cuts
@@ -53,11 +52,8 @@ def _filled(count: int, lanes: int) -> float:
     return count / (-(-count // lanes) * lanes) if count else 0.0
 
 
-Order: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
-
-
-def packing(shape: Shape) -> Order:
-    """For each packed weight its index in canonical order; and where packed weights are that do not exist.
+def packing(shape: Shape) -> Table:
+    """For each packed weight the bytes before it in canonical order, or ``MISSING``.
 
     They are packed as ``(groups, blocks, passes, taps of the other axes, input channels, taps of the pass, channels)``.
     """
@@ -73,17 +69,15 @@ def packing(shape: Shape) -> Order:
     passes = [ordered[..., list(each.taps), :].reshape(layer.groups, shape.blocks, -1) for each in shape.passes]
     none = np.empty((layer.groups, shape.blocks, 0), np.intp)
     found = np.concatenate([none, *passes], axis=-1).ravel()
-    return np.maximum(found, 0), np.flatnonzero(found < 0)
+    return np.where(found < 0, MISSING, found * shape.item).astype(np.int64)
 
 
-def pack_weights(shape: Shape, weights: Array, order: Order) -> Array:
+def pack_weights(shape: Shape, weights: Array, order: Table) -> Array:
     """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
-    dtype, (taken, missing) = np.dtype(shape.dtype), order
-    header = ALIGNMENT // dtype.itemsize
-    packed = empty((header + taken.size,), dtype)
-    packed[:header].view(np.int64)[0] = np.isfinite(weights).all()
-    np.take(weights.ravel(), taken, out=packed[header:], mode="clip")
-    packed[header:][missing] = 0
+    dtype, source = np.dtype(shape.dtype), np.ascontiguousarray(weights, shape.dtype)
+    packed = empty((ALIGNMENT // dtype.itemsize + order.size,), dtype)
+    begin = packed.ctypes.data
+    fetcher(shape.dtype)(source.ctypes.data, order.ctypes.data, order.size, begin + ALIGNMENT, begin)
     return packed
 
 
