@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log, pi, sqrt
 
-from llvmlite import ir
+from . import ir
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Lanes:
     def exponent_bits(self) -> Lanes:
         """The number whose exponent field is what the lowest bits of this one's significand spell."""
         of, kind = self.format, self.value.type
-        whole = ir.IntType(of.bits)
+        whole: ir.Type = ir.IntType(of.bits)
         if isinstance(kind, ir.VectorType):
             whole = ir.VectorType(whole, kind.count)
         moved = self.builder.shl(self.builder.bitcast(self.value, whole), _constant(whole, of.fraction))

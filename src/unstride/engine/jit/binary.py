@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 import llvmlite
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from . import cache as disk
 from .target import Target, fitted, host, machine
+
+
+class Module(Protocol):
+    """LLVM IR: its text is what ``str`` makes of it."""
+
+    triple: str
+
 
 _LOADED: dict[tuple[str, Target], Binary] = {}
 _GUARDS: dict[tuple[str, Target], Any] = {}
@@ -49,7 +55,7 @@ class Binary:
         return found
 
 
-def load(key: str, emit: Callable[[Target], ir.Module], target: Target | None = None) -> Binary:
+def load(key: str, emit: Callable[[Target], Module], target: Target | None = None) -> Binary:
     """The code of the module that ``emit`` makes, from memory, from disk or compiled.
 
     ``key`` must tell the module from every other. A target that this machine cannot run is an ``UnstrideError``.
@@ -64,19 +70,19 @@ def load(key: str, emit: Callable[[Target], ir.Module], target: Target | None = 
     return found
 
 
-def object_code(module: ir.Module, target: Target) -> bytes:
+def object_code(module: Module, target: Target) -> bytes:
     """The module compiled for the target."""
     module.triple = target.triple
     return bytes(machine(target).emit_object(llvm.parse_assembly(str(module))))
 
 
-def assembly(module: ir.Module, target: Target) -> str:
+def assembly(module: Module, target: Target) -> str:
     """The module as the target's assembly, to look at."""
     module.triple = target.triple
     return str(machine(target).emit_assembly(llvm.parse_assembly(str(module))))
 
 
-def _made(key: str, emit: Callable[[Target], ir.Module], target: Target) -> Binary:
+def _made(key: str, emit: Callable[[Target], Module], target: Target) -> Binary:
     identity = repr((key, target, llvmlite.__version__, llvm.llvm_version_info))
     kept = disk.read(identity)
     found = _opened(kept) if kept else None

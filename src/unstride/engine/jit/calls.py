@@ -10,10 +10,9 @@ from enum import IntEnum
 from functools import cache
 
 import numpy as np
-from llvmlite import ir
 
 from ..threads import num_threads
-from . import binary, pool
+from . import binary, ir, pool
 from .emit import INT, TASK, Code
 from .memory import Array, Table, Tables, give, take
 from .records import WORD, Call, size

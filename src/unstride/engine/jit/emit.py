@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from llvmlite import ir
+from . import ir
 
 INT = ir.IntType(64)
 VOID = ir.VoidType()
@@ -38,9 +38,7 @@ class Code:
     def __init__(self, module: ir.Module, name: str, parameters: int, *, internal: bool = False) -> None:
         self.module = module
         self.function = ir.Function(module, ir.FunctionType(VOID, [INT] * parameters), name)
-        self.function.attributes.add("nounwind")
-        if internal:
-            self.function.linkage = "internal"
+        self.function.internal = internal
         self.builder = ir.IRBuilder(self.function.append_basic_block())
         self.arguments: list[ir.Value] = list(self.function.args)
 
@@ -85,13 +83,13 @@ class Code:
 
     def load(self, address: Number, kind: ir.Type = INT, offset: Number = 0) -> ir.Value:
         """What lies at an address, aligned to its elements."""
-        return self.builder.load(self._pointer(address, offset), align=_alignment(kind), typ=kind)
+        return self.builder.load(self._pointer(address, offset), kind, _alignment(kind))
 
     def store(self, value: ir.Value, address: Number, offset: Number = 0) -> None:
         """Write a value to an address."""
-        self.builder.store(value, self._pointer(address, offset), align=_alignment(value.type))
+        self.builder.store(value, self._pointer(address, offset), _alignment(value.type))
 
-    def masked_load(self, address: Number, mask: ir.Value, kind: ir.VectorType) -> ir.Value:
+    def masked_load(self, address: Number, mask: ir.Value, kind: ir.Type) -> ir.Value:
         """The elements of the mask, and zeros; no other element is touched."""
         return self._intrinsic("llvm.masked.load", kind, self._pointer(address), mask, ir.Constant(kind, None))
 
@@ -119,15 +117,16 @@ class Code:
 
     # vectors
 
-    def splat(self, value: ir.Value, kind: ir.VectorType) -> ir.Value:
-        """A vector of one value."""
-        lane = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count)
-        return self.builder.shuffle_vector(lane, ir.Constant(kind, ir.Undefined), zeros)
+    def splat(self, value: ir.Value, kind: ir.Type) -> ir.Value:
+        """A vector of one value; the value where one is wanted."""
+        if value.type == kind:
+            return value
+        anything = ir.Constant(kind, ir.Undefined)
+        return self.builder.shuffle_vector(self.builder.insert_element(anything, value, 0), anything, [0] * kind.count)
 
     def shuffle(self, a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
         """The lanes of ``a`` and ``b``, counted through."""
-        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes)))
+        return self.builder.shuffle_vector(a, b, lanes)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """``a·b + c``, rounded once where the CPU can."""
@@ -173,7 +172,7 @@ class Code:
             phi.add_incoming(value, before)
         b.cbranch(self.less(index, stop), body, end)
         b.position_at_end(body)
-        loop = Loop(index, phis)
+        loop = Loop(index, list(phis))
         yield loop
         for phi, value in zip(phis, loop.next, strict=True):
             phi.add_incoming(value, b.block)
@@ -189,11 +188,7 @@ class Code:
             with self.builder.if_then(condition):
                 then()
             return
-        with self.builder.if_else(condition) as (yes, no):
-            with yes:
-                then()
-            with no:
-                otherwise()
+        self.builder.if_else(condition, then, otherwise)
 
     def choose(self, value: ir.Value, cases: dict[int, Callable[[], None]]) -> None:
         """The case of the value; no other value occurs."""
@@ -220,13 +215,12 @@ class Code:
 
 
 def _alignment(kind: ir.Type) -> int:
-    element = kind.element if isinstance(kind, ir.VectorType) else kind
-    return _bytes(element)
+    return _bytes(kind.element)
 
 
 def _bytes(kind: ir.Type) -> int:
     known = {ir.HalfType: 2, ir.FloatType: 4, ir.DoubleType: 8}
-    return known.get(type(kind)) or max(1, int(kind.width) // 8)
+    return known.get(type(kind)) or (kind.width // 8 if isinstance(kind, ir.IntType) and kind.width > 8 else 1)
 
 
 def _suffixes(name: str, result: ir.Type, kinds: list[ir.Type]) -> list[str]:

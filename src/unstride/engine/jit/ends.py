@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from llvmlite import ir
-
-from . import activations, storage
+from . import activations, ir, storage
 from .emit import Code
 
 _SHORT = ("relu", "relu6", "leaky_relu")
@@ -39,15 +37,14 @@ class End:
             return activations.emit(c.builder, self.activation, self.parameters, value)
         return c.builder.call(self._function(c.module, value.type), [value])
 
-    def _function(self, module: ir.Module, kind: ir.VectorType) -> ir.Function:
+    def _function(self, module: ir.Module, kind: ir.Type) -> ir.Function:
         """The activation as a function of its own: emitted once for each type, however many sums a tile has."""
         name = f"{self.activation}.{kind.count}"
         known = module.globals.get(name)
         if known is not None:
             return known
         function = ir.Function(module, ir.FunctionType(kind, [kind]), name)
-        function.linkage = "internal"
-        function.attributes.add("nounwind")
+        function.internal = True
         builder = ir.IRBuilder(function.append_basic_block())
         builder.ret(activations.emit(builder, self.activation or "", self.parameters, function.args[0]))
         return function

@@ -12,9 +12,8 @@ from functools import cache
 from typing import Protocol
 
 import numpy as np
-from llvmlite import ir
 
-from . import binary
+from . import binary, ir
 from .calls import PRODUCTS, address_offset
 from .emit import FLOATS, INT, TASK, Code
 from .memory import ALIGNMENT, Array, Table, Tables, give, take
@@ -160,6 +159,6 @@ def _emit_fetch(module: ir.Module, kind: ir.Type, item: int) -> ir.Function:
         value = c.builder.select(missing, zero, value)
         c.store(value, c.add(target, c.mul(loop.index, item)))
         product = c.builder.fmul(value, zero)
-        loop.next = [c.builder.or_(loop.values[0], c.builder.fcmp_unordered("uno", product, product))]
+        loop.next = [c.builder.or_(loop.values[0], c.builder.unordered(product, product))]
     c.store(c.builder.zext(c.builder.not_(loop.values[0]), INT), finite)
     return c.done()

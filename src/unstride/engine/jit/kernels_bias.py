@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from llvmlite import ir
-
+from . import ir
 from .emit import FLOATS, Code
 from .kernels_panels import Reader
 from .target import Target
@@ -50,7 +49,7 @@ def _emit_rows(module: ir.Module, kind: ir.VectorType, item: int) -> None:
     size = c.mul(width, item)
     with c.loop(last, start=first) as row:
         at, done = c.add(data, c.mul(row.index, size)), c.constant(0)
-        values = [ir.Constant(kind, None)] * VECTORS
+        values: list[ir.Value] = [ir.Constant(kind, None)] * VECTORS
         for vectors in (VECTORS, 1):
             step = vectors * lanes * item
             end = c.mul(c.div(size, step), step)
@@ -58,7 +57,7 @@ def _emit_rows(module: ir.Module, kind: ir.VectorType, item: int) -> None:
                 places = [c.add(at, loop.index, v * lanes * item) for v in range(vectors)]
                 loop.next = [c.builder.fadd(s, c.load(p, kind)) for s, p in zip(loop.values, places, strict=True)]
             values, done = [*loop.values, *values[vectors:]], end
-        total = c.builder.extract_element(_folded(c, values), ir.Constant(ir.IntType(32), 0))
+        total = c.builder.extract_element(_folded(c, values), 0)
         with c.loop(size, [total], done, item) as rest:
             rest.next = [c.builder.fadd(rest.values[0], c.load(c.add(at, rest.index), kind.element))]
         c.store(rest.values[0], c.add(out, c.mul(row.index, item)))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from llvmlite import ir
-
+from . import ir
 from .emit import Code, Number
 
 Load = Callable[[ir.Value], ir.Value]
 """the elements at an address, and zeros where there are not as many as lanes"""
 
 
-def size(kind: ir.VectorType) -> int:
+def size(kind: ir.Type) -> int:
     """Bytes of an element."""
     return 8 if isinstance(kind.element, ir.DoubleType) else 4
 
@@ -29,7 +28,7 @@ def positions(columns: int, registers: int) -> int:
 
 def products(
     c: Code,
-    kind: ir.VectorType,
+    kind: ir.Type,
     inputs: list[ir.Value],
     weights: list[ir.Value],
     length: ir.Value,
@@ -75,13 +74,12 @@ def _joined(c: Code, *ways: tuple[ir.Value, ir.Block]) -> ir.Value:
     return phi
 
 
-def _alone(c: Code, address: Number, kind: ir.VectorType) -> ir.Value:
+def _alone(c: Code, address: Number, kind: ir.Type) -> ir.Value:
     """One element in the first lane."""
-    first = ir.Constant(ir.IntType(32), 0)
-    return c.builder.insert_element(ir.Constant(kind, None), c.load(address, kind.element), first)
+    return c.builder.insert_element(ir.Constant(kind, None), c.load(address, kind.element), 0)
 
 
-def added(c: Code, kind: ir.VectorType, sums: list[ir.Value], columns: int) -> list[ir.Value]:
+def added(c: Code, kind: ir.Type, sums: list[ir.Value], columns: int) -> list[ir.Value]:
     """Each position's sums across lanes: vectors of columns, the last one filled up with anything."""
     lanes, found = kind.count, []
     together = max(1, lanes // columns) * columns
@@ -104,7 +102,7 @@ def _across(c: Code, rows: list[ir.Value]) -> ir.Value:
     return rows[0]
 
 
-def _halves(kind: ir.VectorType) -> Iterator[tuple[list[int], list[int]]]:
+def _halves(kind: ir.Type) -> Iterator[tuple[list[int], list[int]]]:
     """For units of 1, 2, 4 … lanes: those of two vectors in turn, from their lower halves and from their upper ones.
 
     Within 16 bytes as long as the units are smaller: there it is one instruction.

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from llvmlite import ir
-
+from . import ir
 from .emit import FLOATS, INT, Code
 from .gradient_records import PAIR, Call, Chunk, Part, Plan, Task
 from .kernels_panels import (
@@ -206,13 +205,13 @@ def _blocks(module: ir.Module, form: Form, kind: ir.VectorType, tiles: dict[int,
 
 def _task(module: ir.Module, form: Form, kind: ir.VectorType, blocks: ir.Function) -> None:
     """One task: all parts of its chunks, for its channels."""
-    general = None if all(form.few) else emit_pack(module, kind)
-    pack_small, pack_large = (emit_interleave(module, kind, few, form.item) if few else general for few in form.few)
+    general = [] if all(form.few) else [emit_pack(module, kind)]
+    packs = [emit_interleave(module, kind, few, form.item) if few else general[0] for few in form.few]
     gather = emit_gather(module, "gather_pairs", kind, form.widths(kind)[1], form.item, paired=True)
     part = _part(module, form, kind, blocks, gather)
     enter_small, enter_large = (
-        emit_enter_small(module, form, kind, pack_small),
-        emit_enter_large(module, form, pack_large, gather),
+        emit_enter_small(module, form, kind, packs[0]),
+        emit_enter_large(module, form, packs[1], gather),
     )
     c = Code(module, "task", 3)
     call = Reader(c, c.arguments[0])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llvmlite import ir
-
+from . import ir
 from .emit import INT, Code
 from .gradient_records import PAIR, Call, Chunk, Plan, Task
 from .memory import ALIGNMENT
@@ -89,9 +88,9 @@ def emit_gather(
             block.next = [c.add(at, width * item), c.add(to, panel)]
 
         at, to = block.values
-        for number, mask in enumerate(masks):
-            with c.builder.if_then(c.less(number * width, left)):
-                here, there = c.add(at, number * width * item), c.add(to, c.mul(panel, number))
+        for last, mask in enumerate(masks):
+            with c.builder.if_then(c.less(last * width, left)):
+                here, there = c.add(at, last * width * item), c.add(to, c.mul(panel, last))
                 for v, kept in zip(starts, mask, strict=True):
                     c.store(c.masked_load(c.add(here, v * item), kept, kind), there, v * item)
         loop.next = [c.add(loop.values[0], width * item)]

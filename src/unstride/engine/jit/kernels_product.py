@@ -14,9 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
-from llvmlite import ir
-
-from . import kernels_dot
+from . import ir, kernels_dot
 from .emit import FLOATS, INT, TASK, Code
 from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
@@ -192,12 +190,15 @@ def _products(
     end = c.mul(whole, item)
     with c.loop(end, [weights, *sums], step=turns * item) as loop:
         row_at, *values = loop.values
+        # addresses are as good as can be: LLVM would take longer over them than over all else
+        index, row_now = c.builder.opaque(loop.index), c.builder.opaque(row_at)
         for turn in range(turns):
-            values = step(loop.index, row_at, turn, values)
+            values = step(index, row_now, turn, values)
         loop.next = [c.add(row_at, turns * row), *values]
     with c.loop(c.mul(length, item), loop.values, end, item) as rest:
         row_at, *values = rest.values
-        rest.next = [c.add(row_at, row), *step(rest.index, row_at, 0, values)]
+        index, row_now = c.builder.opaque(rest.index), c.builder.opaque(row_at)
+        rest.next = [c.add(row_at, row), *step(index, row_now, 0, values)]
     return rest.values[1:]
 
 

@@ -19,8 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from llvmlite import ir
-
+from . import ir
 from .emit import FLOATS, INT, Code, Number
 from .records import HEADER, WORD, Call, size
 from .rows_records import Form, Frame, Pass, Row, Rows, Task, field
@@ -157,7 +156,7 @@ def _until(c: Code, stop: ir.Value, start: ir.Value) -> Iterator[list[ir.Value]]
     at.add_incoming(start, before)
     b.cbranch(c.less(at, stop), body, end)
     b.position_at_end(body)
-    state = [at]
+    state: list[ir.Value] = [at]
     yield state
     at.add_incoming(state[1], b.block)
     b.branch(head)

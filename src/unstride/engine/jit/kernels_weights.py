@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from llvmlite import ir
-
+from . import ir
 from .emit import FLOATS, INT, Code, Number
 from .records import WORD
 from .transpose import transposed

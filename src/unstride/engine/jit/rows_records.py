@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from llvmlite import ir
-
+from . import ir
 from .emit import INT, Code, Number
 from .ends import End
 from .records import WORD

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from llvmlite import ir
-
+from . import ir
 from .emit import FLOATS, INT, Code
 from .records import WORD
 from .rows_records import At, Form, Frame, Row, field
@@ -34,6 +33,7 @@ class Tile:
         lane = ir.Constant(kind, list(range(self.lanes)))
         low, high = (c.sub(field(c, frame, limit), place) for limit in (Frame.LOW, Frame.HIGH))
         found: Masks = {}
+        size = self.lanes * self.item
         for vector in sorted(vectors):
             for shift in self.met:
                 ends = []
@@ -43,9 +43,8 @@ class Tile:
                 mask = c.builder.and_(
                     c.builder.icmp_signed(">=", lane, ends[0]), c.builder.icmp_signed("<", lane, ends[1])
                 )
-                at = c.builder.alloca(kind)
-                at.align = self.lanes * self.item
-                c.builder.store(c.builder.sext(mask, kind), at)
+                at = c.builder.alloca(kind, size)
+                c.builder.store(c.builder.sext(mask, kind), at, size)
                 found[shift, vector] = at
         return found
 
@@ -94,7 +93,7 @@ class Tile:
 
     def _mask(self, c: Code, at: ir.Value) -> ir.Value:
         kind = ir.VectorType(ir.IntType(8 * self.item), self.lanes)
-        value = c.builder.load(at, align=self.lanes * self.item, typ=kind)
+        value = c.builder.load(at, kind, self.lanes * self.item)
         return c.builder.icmp_signed("<", value, ir.Constant(kind, None))
 
     def _input(self, c: Code, x: ir.Value, element: int, mask: ir.Value | None) -> ir.Value:

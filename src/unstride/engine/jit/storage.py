@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
-
+from . import ir
 from .emit import Code, Number
 
 SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
@@ -13,11 +12,11 @@ HALVES = ("float16", "bfloat16")
 _BITS, _WIDE = ir.IntType(16), ir.IntType(32)
 
 
-def load(c: Code, address: Number, kind: ir.VectorType, stored: str, mask: ir.Value | None = None) -> ir.Value:
+def load(c: Code, address: Number, kind: ir.Type, stored: str, mask: ir.Value | None = None) -> ir.Value:
     """A vector of numbers from elements stored in a type; under a mask, zeros elsewhere."""
     if stored not in HALVES:
         return c.load(address, kind) if mask is None else c.masked_load(address, mask, kind)
-    held = ir.VectorType(ir.HalfType() if stored == "float16" else _BITS, kind.count)
+    held = _like(kind, ir.HalfType() if stored == "float16" else _BITS)
     value = c.load(address, held) if mask is None else c.masked_load(address, mask, held)
     return widened(c, value, kind)
 
@@ -45,7 +44,7 @@ def narrowed(c: Code, value: ir.Value, stored: str) -> ir.Value:
     rounded = b.add(bits, b.add(odd, _constant(wide, 0x7FFF)))
     # rounding a NaN could carry it into infinity: its top bits with a quiet bit are a NaN
     quiet = b.or_(bits, _constant(wide, 0x400000))
-    kept = b.select(b.fcmp_unordered("uno", value, value), quiet, rounded)
+    kept = b.select(b.unordered(value, value), quiet, rounded)
     return b.trunc(b.lshr(kept, _constant(wide, 16)), _like(value.type, _BITS))
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from llvmlite import ir
-
-from . import storage
+from . import ir, storage
 from .emit import INT, Code
 from .records import WORD, Call, Chunk, Column, Plan
 from .storage import SIZES
@@ -32,37 +28,45 @@ def transposed(c: Code, rows: list[ir.Value]) -> list[ir.Value]:
     return rows
 
 
-def emit_pack(module: ir.Module, kind: ir.VectorType, stored: str = "") -> ir.Function:
-    """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours.
-
-    Whole vectors are written: what goes beyond a position's last channel is overwritten by what is written later,
-    at the end of the target by nothing.
-    """
+def emit_pack(module: ir.Module, kind: ir.Type, stored: str = "") -> ir.Function:
+    """``pack(source, target, positions, channels, step)``: channels ``step`` bytes apart become neighbours."""
     c = Code(module, "pack", 5, internal=True)
     source, target, positions, channels, step = c.arguments
     lanes, item = kind.count, _item(kind)
     row, source_item = c.mul(channels, item), SIZES.get(stored, item)
 
-    def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
-        """One square; where a width or height is given, only so many positions or channels exist."""
-        mask = None if width is None else c.within(0, width, 0, lanes)
-        origin = c.add(source, c.mul(first, step), c.mul(at, source_item))
-        # the last channel again where there is none: a load of nothing that lies in no page takes hundreds of cycles
-        numbers = [k if height is None else c.minimum(k, c.sub(height, 1)) for k in range(lanes)]
-        rows = [storage.load(c, c.add(origin, c.mul(step, k)), kind, stored, mask) for k in numbers]
-        to = c.add(target, c.mul(at, row), c.mul(first, item))
-        for k, value in enumerate(transposed(c, rows)):
-            if width is None:
-                c.store(value, c.add(to, c.mul(row, k)))
-            else:
-                with c.builder.if_then(c.less(k, width)):
-                    c.store(value, c.add(to, c.mul(row, k)))
+    def places(at: ir.Value, first: ir.Value) -> tuple[ir.Value, ir.Value]:
+        source_at = c.add(source, c.mul(first, step), c.mul(at, source_item))
+        return source_at, c.add(target, c.mul(at, row), c.mul(first, item))
 
-    _squares(c, positions, channels, lanes, square)
+    def square(at: ir.Value, first: ir.Value) -> None:
+        origin, to = places(at, first)
+        rows = [storage.load(c, c.add(origin, c.mul(step, k)), kind, stored) for k in range(lanes)]
+        for k, value in enumerate(transposed(c, rows)):
+            c.store(value, c.add(to, c.mul(row, k)))
+
+    def single(at: ir.Value, first: ir.Value) -> None:
+        origin, to = places(at, first)
+        c.store(storage.load(c, origin, kind.element, stored), to)
+
+    def squares() -> None:
+        with c.loop(channels, step=lanes) as block, c.loop(positions, step=lanes) as loop:
+            square(_within(c, loop.index, lanes, positions), _within(c, block.index, lanes, channels))
+
+    def singles() -> None:
+        with c.loop(positions) as position, c.loop(channels) as channel:
+            single(position.index, channel.index)
+
+    c.either(c.less(lanes - 1, c.minimum(positions, channels)), squares, singles)
     return c.done()
 
 
-def emit_widen(module: ir.Module, kind: ir.VectorType, stored: str) -> ir.Function:
+def _within(c: Code, first: ir.Value, lanes: int, count: ir.Value) -> ir.Value:
+    """Where a vector begins that is to hold ``first``: the last one reaches back, and does some again."""
+    return c.minimum(first, c.sub(count, lanes))
+
+
+def emit_widen(module: ir.Module, kind: ir.Type, stored: str) -> ir.Function:
     """``pack(source, target, positions, channels, step)``: positions already side by side, as numbers."""
     c = Code(module, "pack", 5, internal=True)
     source, target, positions, channels, _ = c.arguments
@@ -81,7 +85,7 @@ def emit_widen(module: ir.Module, kind: ir.VectorType, stored: str) -> ir.Functi
     return c.done()
 
 
-def emit_unpack(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
+def emit_unpack(module: ir.Module, kind: ir.Type, form: Form) -> ir.Function:
     """``unpack(call, plan, chunk, scratch, column)``: one block of columns of a chunk, finished, to its channels."""
     rows = _emit_unpack_rows(module, kind, form)
     c = Code(module, "leave", 5, internal=True)
@@ -104,49 +108,36 @@ def emit_unpack(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Functi
     return c.done()
 
 
-def _emit_unpack_rows(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
+def _emit_unpack_rows(module: ir.Module, kind: ir.Type, form: Form) -> ir.Function:
     """``unpack(tile, y, residual, bias, positions, columns, step)``: neighbours become channels, a step apart."""
     c = Code(module, "unpack", 7, internal=True)
     tile, y, residual, bias, positions, columns, step = c.arguments
     lanes, item = kind.count, _item(kind)
     row, stored = form.vectors * lanes * item, SIZES.get(form.end.stored or "", item)
 
-    def square(at: ir.Value, first: ir.Value, width: ir.Value | None, height: ir.Value | None) -> None:
-        mask = None if width is None else c.within(0, width, 0, lanes)
+    def write(value: ir.Value, at: ir.Value, column: ir.Value) -> None:
+        here = c.add(c.mul(column, step), c.mul(at, stored))
+        addend = c.splat(c.load(c.add(bias, c.mul(column, item)), kind.element), value.type) if form.end.bias else None
+        form.end.store(c, value, c.add(y, here), c.add(residual, here), addend, None)
+
+    def square(at: ir.Value, first: ir.Value) -> None:
         origin = c.add(tile, c.mul(at, row), c.mul(first, item))
-        values = transposed(c, [c.load(origin, kind, k * row) for k in range(lanes)])
-        to = c.add(c.mul(first, step), c.mul(at, stored))
+        for k, value in enumerate(transposed(c, [c.load(origin, kind, k * row) for k in range(lanes)])):
+            with c.builder.if_then(c.less(k, c.sub(columns, first))):
+                write(value, at, c.add(first, k))
 
-        def write(k: int) -> None:
-            here = c.add(to, c.mul(step, k))
-            addend = c.splat(c.load(c.add(bias, c.mul(first, item)), kind.element, k * item), kind)
-            form.end.store(c, values[k], c.add(y, here), c.add(residual, here), addend, mask)
+    def squares() -> None:
+        with c.loop(columns, step=lanes) as block, c.loop(positions, step=lanes) as loop:
+            square(_within(c, loop.index, lanes, positions), block.index)
 
-        for k in range(lanes):
-            if height is None:
-                write(k)
-            else:
-                with c.builder.if_then(c.less(k, height)):
-                    write(k)
+    def singles() -> None:
+        with c.loop(columns) as column, c.loop(positions) as position:
+            origin = c.add(tile, c.mul(position.index, row), c.mul(column.index, item))
+            write(c.load(origin, kind.element), position.index, column.index)
 
-    _squares(c, positions, columns, lanes, square)
+    c.either(c.less(lanes - 1, positions), squares, singles)
     return c.done()
 
 
-Square = Callable[[ir.Value, ir.Value, ir.Value | None, ir.Value | None], None]
-
-
-def _squares(c: Code, positions: ir.Value, channels: ir.Value, lanes: int, square: Square) -> None:
-    """All squares of a matrix, the last channels first; at its edges the width and height that exist are given."""
-    with c.loop(c.div(c.add(channels, lanes - 1), lanes)) as block:
-        first = c.mul(c.sub(c.div(c.sub(channels, 1), lanes), block.index), lanes)
-        height = c.minimum(lanes, c.sub(channels, first))
-        with c.loop(positions, step=lanes) as loop:
-            at = loop.index
-            width = c.minimum(lanes, c.sub(positions, at))
-            whole = c.builder.icmp_signed("==", c.builder.and_(width, height), c.constant(lanes))
-            c.either(whole, partial(square, at, first, None, None), partial(square, at, first, width, height))
-
-
-def _item(kind: ir.VectorType) -> int:
+def _item(kind: ir.Type) -> int:
     return 8 if isinstance(kind.element, ir.DoubleType) else 4
