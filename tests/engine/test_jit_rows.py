@@ -39,19 +39,33 @@ def computed(
     end: End | None = None,
     target: Target | None = None,
     threads: int = 1,
+    last: bool = False,
 ) -> Array:
     """The family's answer, in an output that held NaN, with a scratch that held garbage."""
     end = end or End(bias=bias is not None, residual=residual is not None)
-    family = rows.Rows(layer, len(x), x.dtype.name, end, target or host())
+    family = rows.Rows(layer, len(x), x.dtype.name, end, target or host(), last=last)
     packed, addend = family.pack_weights(weights), None if bias is None else family.pack_bias(bias)
     y = np.full((len(x), layer.out_channels, *layer.output_size), np.nan, x.dtype)
+    if last:
+        x, y = beside(x), beside(y)
+        residual = None if residual is None else beside(residual)
     made = family.tables
     scratch = np.full((threads, made.scratch), 0xFF, np.uint8)
     scratch[:, :HEADER] = 0
     others = (0 if array is None else array.ctypes.data for array in (addend, y, residual))
     call = array("q", (made.plan.ctypes.data, x.ctypes.data, packed.ctypes.data, *others, scratch.ctypes.data, 0, 0))
     pool.run(family.task, call.buffer_info()[0], made.task_count, threads)
-    return y
+    return np.moveaxis(y, -1, 1) if last else y
+
+
+def beside(array: Array) -> Array:
+    """The array with each position's channels side by side."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def layouts(layer: Layer, target: Target | None = None) -> list[bool]:
+    """Channels first; and last, where that can be."""
+    return [False, True] if rows.can_last(layer, (target or host()).registers) else [False]
 
 
 def defined(layer: Layer, x: Array, weights: Array, bias: Array | None = None, residual: Array | None = None) -> Array:
@@ -117,8 +131,9 @@ def test_rows_are_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, dtype = drawn.layer(), drawn.random.choice(["float32", "float64"])
     x, weights, *added = drawn.arrays(layer, dtype)
     bias, residual = (each if drawn.random.random() < 0.5 else None for each in added)
-    found = computed(layer, x, weights, bias, residual)
-    np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
+    for last in layouts(layer):
+        found = computed(layer, x, weights, bias, residual, last=last)
+        np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
 
 
 @pytest.mark.parametrize("seed", range(100, 116))
@@ -130,7 +145,8 @@ def test_what_is_no_product_is_not_multiplied(seed: int, monkeypatch: pytest.Mon
     for array_, value in ((weights, drawn.random.choice([np.inf, -np.inf, np.nan])), (x, np.inf)):
         if array_.size and drawn.random.random() < 0.7:
             array_.flat[drawn.random.randrange(array_.size)] = value
-    np.testing.assert_array_equal(computed(layer, x, weights), defined(layer, x, weights), str(layer))
+    for last in layouts(layer):
+        np.testing.assert_array_equal(computed(layer, x, weights, last=last), defined(layer, x, weights), str(layer))
 
 
 CPUS = ("haswell", "x86-64")
@@ -146,8 +162,9 @@ def test_rows_are_exact_on_another_cpu(seed: int, cpu: str, monkeypatch: pytest.
     layer, dtype = drawn.layer(), drawn.random.choice(["float32", "float64"])
     x, weights, bias, residual = drawn.arrays(layer, dtype)
     target = fitted(named(host().triple, cpu))
-    found = computed(layer, x, weights, bias, residual, target=target)
-    np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
+    for last in layouts(layer, target):
+        found = computed(layer, x, weights, bias, residual, target=target, last=last)
+        np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
 
 
 def square(size: int, kernel: int, stride: int, before: int, ins: int, outs: int, groups: int = 1) -> Layer:
@@ -166,12 +183,15 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("layer", KNOWN.values(), ids=KNOWN)
+BOTH = [(layer, last) for layer in KNOWN.values() for last in layouts(layer)]
+
+
+@pytest.mark.parametrize(("layer", "last"), BOTH)
 @pytest.mark.parametrize("name", [None, "leaky_relu", "gelu"])
-def test_ends(layer: Layer, name: str | None) -> None:
+def test_ends(layer: Layer, last: bool, name: str | None) -> None:
     x, weights, bias, residual = Drawn(7).arrays(layer, "float32")
     end = End(bias=True, residual=True, activation=name, parameters=(0.25,) if name == "leaky_relu" else ())
-    found = computed(layer, x, weights, bias, residual, end=end)
+    found = computed(layer, x, weights, bias, residual, end=end, last=last)
     sums = defined(layer, x, weights, bias, residual)
     if name == "gelu":
         double = sums.astype(np.float64)
@@ -216,6 +236,9 @@ def test_tiles_fit_the_registers() -> None:
 
 
 def test_what_suits() -> None:
+    assert rows.suits_last(square(96, 3, 2, 1, 3, 3), lanes=8, registers=16)
+    assert not rows.suits_last(square(96, 3, 2, 1, 3, 8), lanes=8, registers=16)
+    assert not rows.suits_last(square(4, 3, 2, 1, 3, 3), lanes=8, registers=16)
     assert rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=True, lanes=8)
     assert rows.suits(square(128, 4, 2, 1, 21, 21, 21), channels_first=True, lanes=8)
     assert not rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=False, lanes=8)

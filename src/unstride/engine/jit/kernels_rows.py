@@ -39,7 +39,8 @@ def emit(form: Form, target: Target) -> ir.Module:
     """The module with the layer's ``task``."""
     module = ir.Module("rows")
     walks = {number: _walk(module, Tile(form, target, number), number) for number in range(len(form.shapes))}
-    pack = _pack(module, ir.VectorType(FLOATS[form.dtype], target.lanes(form.item)), form.item) if form.packs else None
+    kind = ir.VectorType(FLOATS[form.dtype], target.lanes(form.item))
+    pack = _pack(module, kind, form.item, beside=form.beside > 0) if form.packs else None
     _task(module, form, walks, pack)
     return module
 
@@ -107,12 +108,12 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Va
     return c.sub(c.add(tile, field(c, plan, Rows.LEFT)), field(c, task, Task.BACK))
 
 
-def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
+def _pack(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
     """``pack(plan, task, source, tile)``: rows of all channels side by side, zeros before and behind each."""
     c = Code(module, "pack", 4, internal=True)
     plan, task, source, tile = c.arguments
-    fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL)
-    channels, step, *leads, plane, left, row = (field(c, plan, number) for number in fields)
+    fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.STEP)
+    channels, step, *leads, plane, left, row, between = (field(c, plan, number) for number in fields)
     length = c.mul(field(c, task, Task.LENGTH), item)
     span = kind.count * item
     whole = c.mul(c.div(length, span), span)
@@ -123,12 +124,20 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
         with c.loop(stop, start=start, step=span) as loop:
             c.store(zero, c.add(to, loop.index))
 
+    covered = c.mul(c.div(c.add(length, span - item), span), span)
+
+    def spread(to: ir.Value, at: ir.Value) -> None:
+        clear(to, whole, row)
+        with c.loop(length, [at], step=item) as loop:
+            c.store(c.load(loop.values[0], kind.element), c.add(to, loop.index))
+            loop.next = [c.add(loop.values[0], between)]
+
     def copy(to: ir.Value, at: ir.Value) -> None:
         with c.loop(whole, step=span) as loop:
             c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
         with c.builder.if_then(c.less(whole, length)):
             c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
-        clear(to, c.mul(c.div(c.add(length, span - item), span), span), row)
+        clear(to, covered, row)
 
     tile = c.add(tile, left)
     apart = c.mul(channels, row)
@@ -139,7 +148,7 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Function:
         # a channel's rows follow one another in the array
         with c.loop(channels, [to, at]) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
-                copy(*inner.values)
+                (spread if beside else copy)(*inner.values)
                 inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
             each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
     return c.done()

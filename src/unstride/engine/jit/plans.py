@@ -93,6 +93,9 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     if end.stored is None and rows.suits(layer, channels_first, lanes):
         return rows.Rows(layer, batch, dtype, end, target)
     form, wide = _form(layer, dtype, end, channels_first, lanes)
+    plain = not channels_first and end.stored is None and form.flavour == "broadcast"
+    if plain and rows.suits_last(layer, lanes, target.registers):
+        return rows.Rows(layer, batch, dtype, end, target, last=True)
     return Product(Shape(layer, batch, form, target, wide))
 
 

@@ -47,6 +47,21 @@ def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
     return row >= WIDE * lanes and products <= SHALLOW * (1 if _filled(outputs, lanes) >= FULL else 2)
 
 
+def can_last(layer: Layer, registers: int) -> bool:
+    """Whether the code computes the layer where a position's channels lie side by side: in one tile, if few enough."""
+    stride = layer.axes[-1].stride if layer.transposed else 1
+    steps = layer.transposed or layer.axes[-1].stride == 1
+    return layer.groups == 1 and steps and 0 < layer.out_channels * stride <= registers - 4
+
+
+def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
+    """Whether the family is the faster one there: the channels would leave lanes idle, and rows fill them."""
+    axis, stride = layer.axes[-1], layer.axes[-1].stride if layer.transposed else 1
+    if not can_last(layer, registers) or axis.kernel > CODE * stride:
+        return False
+    return 2 * layer.out_channels <= lanes and layer.output_size[-1] >= 2 * lanes * stride
+
+
 def _filled(count: int, lanes: int) -> float:
     """The part of the lanes of as many vectors as it takes that hold something."""
     return count / (-(-count // lanes) * lanes) if count else 0.0
@@ -95,13 +110,15 @@ def tables(shape: Shape) -> Tables:
     rows, runs = _rows(shape, pieces.strides)
     tasks, passes = _tasks(shape, pieces), table(_pass_records(shape))
     kept = (tasks.reshape(-1), rows, runs, passes)
-    source, to = Strides.packed(layer.input_size, item), Strides.packed(layer.output_size, item)
+    steps = [item * count for count in shape.beside]
+    source, to = Strides.packed(layer.input_size, steps[0]), Strides.packed(layer.output_size, steps[1])
     x_channel = pieces.length * item if shape.packs else source.image
+    between = item if shape.last else source.image
     leads = (0, 0, *source.axes[:-1])[-2:]
     plane = (0, 0, *pieces.strides.axes[:-1])[-2]
-    sizes = (layer.input_size[-1], layer.output_size[-1], pieces.scratch, source.image)
+    sizes = (layer.input_size[-1], layer.output_size[-1], pieces.scratch, between)
     addresses = (part.ctypes.data for part in kept)
-    numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, plane, pieces.left * item)
+    numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, plane, pieces.left * item, steps[0])
     return Tables(np.array(numbers, np.int64), len(tasks), pieces.scratch, kept)
 
 
@@ -116,7 +133,7 @@ def _pass_records(shape: Shape) -> Iterator[tuple[int, ...]]:
 def _rows(shape: Shape, x: Strides) -> tuple[Table, Table]:
     """The records of all output rows, and the runs that they share."""
     layer = shape.layer
-    y = Strides.packed(layer.output_size, shape.item)
+    y = Strides.packed(layer.output_size, shape.item * shape.beside[1])
     strips = [by_output(axis, layer.transposed) for axis in layer.axes[:-1]]
     runs, firsts = _runs(layer, strips, x)
     record = np.zeros((*layer.output_size[:-1], size(Row) // WORD), np.int64)
@@ -168,7 +185,8 @@ def _met(order: tuple[range, ...], strip: Strip) -> range:
 def _tasks(shape: Shape, pieces: Pieces) -> Table:
     """All pieces of all images and groups, for all blocks of channels, in ranges of passes."""
     layer, item, width = shape.layer, shape.item, shape.tile.channels
-    source, back = Strides.packed(layer.input_size, item), pieces.strides
+    inputs = shape.beside[0]
+    source, back = Strides.packed(layer.input_size, item * inputs), pieces.strides
     parts = [_part(piece, source, back) for piece in pieces.all]
     units, blocks = shape.batch * layer.groups, shape.blocks
     least = -(-TASKS // max(1, units * blocks * len(parts)))
@@ -178,7 +196,7 @@ def _tasks(shape: Shape, pieces: Pieces) -> Table:
     field = np.array(parts, np.int64).reshape(len(parts), _PART)[part]
     group, channel = unit % layer.groups, block * width
     number = group * blocks + block
-    x = unit * shape.group_inputs * source.image
+    x = unit * (shape.group_inputs // inputs) * source.image
     y = unit * shape.group_outputs + channel
     tasks = np.zeros((len(unit), size(Task) // WORD), np.int64)
     tasks[:, Task.X], tasks[:, Task.Y] = x, y * (prod(layer.output_size) * item)
@@ -205,8 +223,8 @@ def _part(piece: Piece, source: Strides, packed: Strides) -> tuple[int, ...]:
 class Rows:
     """The family: how a layer is bound to the code."""
 
-    def __init__(self, layer: Layer, batch: int, dtype: str, end: End, target: Target) -> None:
-        self.shape = shape = Shape(layer, batch, dtype, end, target)
+    def __init__(self, layer: Layer, batch: int, dtype: str, end: End, target: Target, *, last: bool = False) -> None:
+        self.shape = shape = Shape(layer, batch, dtype, end, target, last)
         form = shape.form
         self.tables = tables(shape)
         self.task = binary.load(form.key, lambda fitted: kernels_rows.emit(form, fitted), target).address("task")

@@ -43,6 +43,8 @@ class Rows(IntEnum):
     """between two packed rows of the first of these axes"""
     LEFT = 14
     """bytes of zeros before the first packed row of each plane"""
+    STEP = 15
+    """between neighbours of an input row, in the array"""
 
 
 class Task(IntEnum):
@@ -136,6 +138,8 @@ class Form:
     packs: bool
     """inputs are packed in a worker's scratch, row by row, with zeros around them"""
     end: End
+    beside: int = 0
+    """output channels of a position where they lie side by side, all in one tile; 0: each channel lies apart"""
 
     @property
     def item(self) -> int:

@@ -70,6 +70,13 @@ class Shape:
     dtype: str
     end: End
     target: Target
+    last: bool = False
+    """whether a position's channels lie side by side"""
+
+    @property
+    def beside(self) -> tuple[int, int]:
+        """Input and output channels that lie between neighbours of a row."""
+        return (self.layer.in_channels, self.layer.out_channels) if self.last else (1, 1)
 
     @property
     def item(self) -> int:
@@ -122,8 +129,8 @@ class Shape:
         some = {min(few, self.lanes) for few in (4, 6, 8)}
         most = registers - 4
         whole = [self.stride] if self.stride <= most else []
-        for together in whole + sorted(few for few in some if few < self.stride):
-            for channels in range(1, min(self.group_outputs, registers) + 1):
+        for together in whole + sorted(few for few in some if few < self.stride and not self.last):
+            for channels in range(self.group_outputs if self.last else 1, min(self.group_outputs, registers) + 1):
                 for vectors in range(1, min(8, needed) + 1):
                     # beside the sums: the inputs at one shift, and one weight
                     if channels * together * vectors <= min(most, registers - vectors - 1):
@@ -183,15 +190,18 @@ class Shape:
         shapes = tuple(dict.fromkeys(each.shifts for each in self.passes))
         single = self.group_inputs == 1
         block = self.tile
-        return Form(self.dtype, block.channels, block.vectors, self.stride, shapes, single, self.packs, self.end)
+        beside = block.channels if self.last else 0
+        return Form(
+            self.dtype, block.channels, block.vectors, self.stride, shapes, single, self.packs, self.end, beside
+        )
 
     @property
     def packs(self) -> bool:
-        """Whether inputs are packed: where a packed one is read often enough."""
+        """Whether inputs are packed: where a packed one is read often enough, or channels lie between them."""
         products = (
             prod(self.layer.kernel) * self.group_outputs / (prod(self.layer.stride) if not self.layer.transposed else 1)
         )
-        return self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS
+        return self.last or (self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS)
 
     @property
     def blocks(self) -> int:

@@ -103,6 +103,9 @@ class Tile:
 
     def store(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
         """Write a tile: channel by channel, its phases interleaved."""
+        if self.form.beside:
+            self._store_beside(c, at, sums, masked=masked)
+            return
         frame, record, place = at
         fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
         y, residual, bias, count, step, outputs = (field(c, frame, number) for number in fields)
@@ -123,6 +126,25 @@ class Tile:
                 c.either(c.less(channel, count), write)
             else:
                 write()
+
+    def _store_beside(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
+        """Write a tile whose channels lie side by side: phases and channels interleaved."""
+        frame, record, place = at
+        y, residual, bias, outputs = (field(c, frame, n) for n in (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.OUTPUTS))
+        channels, phases = self.form.channels, self.form.stride
+        before, count = c.mul(place, phases), len(sums) // (channels * phases)
+        left = c.mul(c.sub(outputs, before), channels) if masked else None
+        offset = c.add(field(c, record, Row.Y), c.mul(before, channels * self.item))
+        to = (c.add(y, offset), c.add(residual, offset))
+        if self.form.end.bias:
+            addends = [c.splat(c.load(bias, self.kind.element, n * self.item), self.kind) for n in range(channels)]
+            sums = [c.builder.fadd(each, addends[number // (phases * count)]) for number, each in enumerate(sums)]
+        for vector in range(count):
+            own = [sums[row * count + vector] for row in range(channels * phases)]
+            own = [own[channel * phases + phase] for phase in range(phases) for channel in range(channels)]
+            first = vector * channels * phases * self.lanes
+            for number, value in enumerate(interleaved(c, own)):
+                self._finish(c, value, first + number * self.lanes, to, None, left)
 
     def _pieces(self, c: Code, sums: list[ir.Value]) -> Iterator[tuple[int, ir.Value]]:
         """What lies together in the output, each with the number of outputs before it."""
