@@ -30,6 +30,7 @@ def cut(layer: Layer, dtype: str, end: End, target: Target, *, first: bool, batc
     """How the family would cut the layer; nothing is compiled. ``first``: channels first."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "suits", lambda *_: False)
+        patch.setattr(rows, "suits_last", lambda *_: False)
         patch.setattr(plans, "host", lambda: target)
         patch.setattr(plans, "Product", lambda shape: shape)
         shape = plans._family(layer, batch, dtype, end, first)

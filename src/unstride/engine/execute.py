@@ -28,6 +28,10 @@ Array = NDArray[Any]
 DType = np.dtype[Any]
 
 
+Gradient = Callable[[Array, Array], Array]
+"""the weights' gradient from the input and the output's gradient"""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """One row of the table: a way to compute layers."""
@@ -46,6 +50,8 @@ class Engine:
     """like ``run``, as a function of data with the same shape, strides and type, and of a residual"""
     direct: Callable[[Plan, Array, Array, Ends], Direct | None] | None = None
     """like ``run``, as a function of data, weights and bias with the same shapes, strides and types, if it can"""
+    ready_gradient: Callable[[Plan, Array, Array], Gradient] | None = None
+    """like ``weight_gradient``, as a function of arrays with the same shapes, strides and types"""
     bias_gradient: Callable[[Array, DType], Array] = adjoint.bias_gradient
     """the sum of the output's gradient over batch and positions, in an element type"""
 
@@ -113,6 +119,7 @@ ENGINES: tuple[Engine, ...] = (
         jit.weight_gradient,
         jit.ready,
         jit.direct,
+        jit.ready_gradient,
         jit.bias_gradient,
     ),
     Engine("blas", _always, _always, blas.pack, _blas, adjoint.weight_gradient),
@@ -224,8 +231,9 @@ def weight_gradient(layer: Layer, x: ArrayLike, grad_output: ArrayLike, *, engin
     numbers = Arithmetic.of((Operand.of(data, "x"), Operand.of(grad, "grad_output")), None, terms)
     row = choose(layer, numbers.compute, engine)
     made = _affordable(layer, data, numbers, row)
-    if key is not None and numbers.result == numbers.compute and numbers.real:
-        _remember(key, layer, lambda x, grad, _: row.weight_gradient(made, x, grad))
+    if key is not None and row.ready_gradient and numbers.result == numbers.compute and numbers.real:
+        gradient = row.ready_gradient(made, data, grad)
+        _remember(key, layer, lambda x, grad, _: gradient(x, grad))
     with numbers.adding():
         return numbers.finish(row.weight_gradient(made, data, grad))
 

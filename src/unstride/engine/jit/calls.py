@@ -54,16 +54,16 @@ def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -
     """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
     if products <= PRODUCTS and address_offset() is not None:
         return _alone(task, tables, weights, bias)
-    return _shared(task, tables, weights, bias)
+    return _shared(task, tables, weights, bias, products)
 
 
-def late_starter(task: int, tables: Tables, late: Late, bias: int) -> Starter:
+def late_starter(task: int, tables: Tables, late: Late, bias: int, products: int) -> Starter:
     """How a layer is called whose weights are yet to be packed."""
-    return _shared(task, tables, late, bias)
+    return _shared(task, tables, late, bias, products)
 
 
-def _shared(task: int, tables: Tables, weights: int | Late, bias: int) -> Starter:
-    """The tasks done by the pool."""
+def _shared(task: int, tables: Tables, weights: int | Late, bias: int, products: int) -> Starter:
+    """The tasks done by the pool, or by the caller where they are few."""
     plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
     if isinstance(weights, Late):
         given, pack, block = int(weights.record.ctypes.data), weights.pack, weights.step
@@ -71,7 +71,7 @@ def _shared(task: int, tables: Tables, weights: int | Late, bias: int) -> Starte
         given, pack, block = weights, 0, 0
 
     def start(x: Array, y: Array, residual: Array | None) -> None:
-        threads = min(num_threads(), tasks)
+        threads = min(num_threads(), tasks) if products > PRODUCTS else 1
         scratch = take(threads * (step + block))
         scratch.words[: threads * step // WORD : step // WORD] = 0
         added = 0 if residual is None else residual.ctypes.data

@@ -9,7 +9,7 @@ for any number of threads.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -23,14 +23,18 @@ from .. import adjoint
 from ..plan import Plan
 from ..threads import num_threads
 from . import binary, kernels_bias, kernels_gradient, pool
+from .calls import PRODUCTS
 from .gradient_shape import Shape, strips
 from .gradient_tables import CHANNELS, Tables, tables
 from .kernels_gradient import LATENCY
 from .kernels_panels import Form
-from .memory import Array, empty
+from .memory import Array, give, take
 from .run import channels_first
 from .tables import CACHED
 from .target import Target, host
+
+Gradient = Callable[[Array, Array], Array]
+"""of the weights, from the input and the output's gradient"""
 
 TAPS = 2**12
 """taps beyond which a layer's tables would take longer to write than its sums"""
@@ -56,19 +60,26 @@ SPREAD = 256
 """bytes between positions from which a first-level cache holds too few of them"""
 
 
-def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
-    """The gradient of the weights, ``(small_channels, large_channels / groups, *taps)``, in any strides."""
+def ready(plan: Plan, x: Array, grad_output: Array) -> Gradient:
+    """The gradient of the weights, ``(small_channels, large_channels / groups, *taps)``, from arrays like these."""
     dtype, layer = np.dtype(plan.dtype), plan.layer
     small, large = (x, grad_output) if layer.transposed else (grad_output, x)
     shape = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
     if not small.size * large.size:
-        return np.zeros(shape, dtype)
+        return lambda *_: np.zeros(shape, dtype)
     if prod(layer.kernel) > TAPS or large.size // layer.large_channels > POSITIONS:
-        return adjoint.weight_gradient(plan, x, grad_output)
+        return lambda x, grad_output: adjoint.weight_gradient(plan, x, grad_output)
     firsts = [channels_first(array) and array.shape[1] > 1 for array in (small, large)]
     bound = bind(layer, plan.batch, plan.dtype, *firsts)
-    data = [_contiguous(array, dtype, first) for array, first in zip((small, large), firsts, strict=True)]
-    return bound(*data)
+    orders = [
+        None if first else (0, *range(2, array.ndim), 1) for array, first in zip((small, large), firsts, strict=True)
+    ]
+
+    def gradient(x: Array, grad_output: Array) -> Array:
+        small, large = (x, grad_output) if layer.transposed else (grad_output, x)
+        return bound(_contiguous(small, dtype, orders[0]), _contiguous(large, dtype, orders[1]))
+
+    return gradient
 
 
 def bias_gradient(grad_output: Array, dtype: np.dtype[Any]) -> Array:
@@ -100,9 +111,10 @@ def _sums(what: str, data: Array, rows: int) -> Array:
     return found
 
 
-def _contiguous(array: Array, dtype: np.dtype[Any], first: bool) -> Array:
-    moved = array if first else array.transpose(0, *range(2, array.ndim), 1)
-    return np.ascontiguousarray(moved, dtype)
+def _contiguous(array: Array, dtype: np.dtype[Any], order: tuple[int, ...] | None) -> Array:
+    """The array with its axes in an order, side by side; itself where it is so."""
+    moved = array.transpose(order) if order else array
+    return moved if moved.flags.c_contiguous and moved.dtype == dtype else np.ascontiguousarray(moved, dtype)
 
 
 class Bound:
@@ -111,19 +123,22 @@ class Bound:
     def __init__(self, shape: Shape) -> None:
         self.shape, self.tables = shape, tables(shape)
         self.held, self.order = shape.held
-        form = shape.form
+        form, layer = shape.form, shape.layer
+        self.plan, self.dtype = int(self.tables.plan.ctypes.data), np.dtype(form.dtype)
+        self.products = shape.batch * layer.small_channels * prod(axis.products for axis in layer.axes)
         self.task = binary.load(form.key, lambda target: kernels_gradient.emit(form, target)).address("task")
 
     def __call__(self, small: Array, large: Array) -> Array:
         """The gradient from contiguous arrays of the two sides."""
         made: Tables = self.tables
         allocate = np.empty if made.fresh else np.zeros
-        sums = allocate((made.splits, *self.held), np.dtype(self.shape.form.dtype))
-        threads = num_threads()
-        scratch = empty((made.scratch * threads,), np.dtype(np.uint8))
-        addresses = (made.plan, small, large, sums, scratch)
-        context = array("q", [part.ctypes.data for part in addresses])
+        sums = allocate((made.splits, *self.held), self.dtype)
+        threads = num_threads() if self.products > PRODUCTS else 1
+        scratch = take(made.scratch * threads)
+        addresses = (self.plan, small.ctypes.data, large.ctypes.data, sums.ctypes.data, scratch.address)
+        context = array("q", addresses)
         pool.run(self.task, context.buffer_info()[0], made.task_count, threads)
+        give(scratch, made.scratch * threads)
         total = sums[0] if made.splits == 1 else np.add.reduce(sums, axis=0)
         return np.asarray(total.transpose(self.order))
 

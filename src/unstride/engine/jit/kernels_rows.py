@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from . import ir
+from . import ir, kernels_dot
 from .emit import FLOATS, INT, Code, Number
 from .records import HEADER, WORD, Call, size
 from .rows_records import Form, Frame, Pass, Row, Rows, Task, field
@@ -110,48 +110,51 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Va
 
 def _pack(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
     """``pack(plan, task, source, tile)``: rows of all channels side by side, zeros before and behind each."""
+    copy = _copy(module, kind, item, beside=beside)
     c = Code(module, "pack", 4, internal=True)
     plan, task, source, tile = c.arguments
     fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.STEP)
     channels, step, *leads, plane, left, row, between = (field(c, plan, number) for number in fields)
     length = c.mul(field(c, task, Task.LENGTH), item)
-    span = kind.count * item
-    whole = c.mul(c.div(length, span), span)
-    rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)
-    zero = ir.Constant(kind, None)
-
-    def clear(to: ir.Value, start: Number, stop: ir.Value) -> None:
-        with c.loop(stop, start=start, step=span) as loop:
-            c.store(zero, c.add(to, loop.index))
-
-    covered = c.mul(c.div(c.add(length, span - item), span), span)
-
-    def spread(to: ir.Value, at: ir.Value) -> None:
-        clear(to, whole, row)
-        with c.loop(length, [at], step=item) as loop:
-            c.store(c.load(loop.values[0], kind.element), c.add(to, loop.index))
-            loop.next = [c.add(loop.values[0], between)]
-
-    def copy(to: ir.Value, at: ir.Value) -> None:
-        with c.loop(whole, step=span) as loop:
-            c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
-        with c.builder.if_then(c.less(whole, length)):
-            c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
-        clear(to, covered, row)
-
-    tile = c.add(tile, left)
     apart = c.mul(channels, row)
     with c.loop(field(c, task, Task.ROWS)) as outer:
-        to = c.add(tile, c.mul(outer.index, plane))
+        to = c.add(tile, left, c.mul(outer.index, plane))
         at = c.add(source, c.mul(outer.index, leads[0]))
-        clear(c.sub(to, left), 0, left)
+        _clear(c, kind, c.sub(to, left), 0, left)
         # a channel's rows follow one another in the array
         with c.loop(channels, [to, at]) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
-                (spread if beside else copy)(*inner.values)
+                c.call(copy, *inner.values, length, row, between)
                 inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
             each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
     return c.done()
+
+
+def _copy(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
+    """``copy(target, source, length, row, step)``: a row's elements, and zeros to the end of the packed row."""
+    c = Code(module, "copy", 5, internal=True)
+    to, at, length, row, step = c.arguments
+    span = kind.count * item
+    whole = c.mul(c.div(length, span), span)
+    if beside:
+        _clear(c, kind, to, whole, row)
+        with c.loop(length, [at], step=item) as loop:
+            c.store(c.load(loop.values[0], kind.element), c.add(to, loop.index))
+            loop.next = [c.add(loop.values[0], step)]
+        return c.done()
+    with c.loop(whole, step=span) as loop:
+        c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
+    with c.builder.if_then(c.less(whole, length)):
+        rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)
+        c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
+    _clear(c, kind, to, c.mul(c.div(c.add(length, span - item), span), span), row)
+    return c.done()
+
+
+def _clear(c: Code, kind: ir.VectorType, to: ir.Value, start: Number, stop: ir.Value) -> None:
+    """Zeros between two offsets, whole vectors."""
+    with c.loop(stop, start=start, step=kind.count * kernels_dot.size(kind)) as loop:
+        c.store(ir.Constant(kind, None), c.add(to, loop.index))
 
 
 @contextmanager

@@ -47,8 +47,6 @@ class Block:
     source: ir.Value
     columns: ir.Value
     """address of its columns' offsets"""
-    count: ir.Value
-    """columns that exist"""
     step: ir.Value
     """between input channels in the source"""
 
@@ -78,9 +76,8 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     blocks, inputs, taps = field(Packing.BLOCKS), field(Packing.INPUTS), field(Packing.TAP_COUNT)
     first = c.mul(c.builder.urem(index, blocks), width)
     source = c.add(field(Packing.SOURCE), c.mul(c.div(index, blocks), field(Packing.GROUP_STEP)))
-    count = c.minimum(width, c.sub(field(Packing.COLUMN_COUNT), first))
     columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
-    block = Block(width, kind, item, source, columns, count, field(Packing.INPUT_STEP))
+    block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
     step = c.mul(inputs, block.row)
     offsets = field(Packing.TAPS)
 
@@ -102,7 +99,8 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
         else:
             by_tap(_vectors if beside == "columns" else _row, 0, inputs)
 
-    c.either(c.builder.icmp_signed("==", count, c.constant(width)), whole, lambda: by_tap(_some, 0, inputs))
+    exist = c.less(width - 1, c.sub(field(Packing.COLUMN_COUNT), first))
+    c.either(exist, whole, lambda: by_tap(_row, 0, inputs)) if beside == "columns" else whole()
     _task(module, c.done(), block.row)
     return module
 
@@ -133,28 +131,31 @@ def _by_taps(
     source = c.add(block.source, c.load(c.add(offsets, c.mul(c.load(places), WORD))))
     whole, step = c.builder.and_(taps, c.constant(-lanes)), c.mul(inputs, block.row)
 
-    def column(number: Number) -> ir.Value:
-        return c.load(c.add(block.columns, c.mul(number, WORD)))
-
     def row(tap: ir.Value, to: ir.Value) -> ir.Value:
         return c.add(to, c.mul(c.load(c.add(places, c.mul(tap, WORD))), step))
 
-    with c.loop(inputs) as channel:
-        at, to = c.mul(channel.index, block.step), c.add(target, c.mul(channel.index, block.row))
-        here = c.add(source, at)
-        ahead = c.add(here, c.mul(block.step, AHEAD))
-        with c.loop(whole, step=lanes) as tap, c.loop(block.width, step=lanes) as first:
-            starts = [c.add(column(c.add(first.index, number)), c.mul(tap.index, size)) for number in range(lanes)]
+    with c.loop(block.width, step=lanes) as first:
+        table = c.add(block.columns, c.mul(first.index, WORD))
+        columns = [c.add(source, c.load(table, INT, number * WORD)) for number in range(lanes)]
+        put = c.add(target, c.mul(first.index, size))
+        with c.loop(inputs) as channel:
+            at, to = c.mul(channel.index, block.step), c.add(put, c.mul(channel.index, block.row))
+            ahead = c.mul(block.step, AHEAD)
+            with c.loop(whole, step=lanes) as tap:
+                starts = [c.add(column, at, c.mul(tap.index, size)) for column in columns]
+                for start in starts:
+                    c.prefetch(c.add(start, ahead))
+                for number, values in enumerate(transposed(c, [c.load(start, block.kind) for start in starts])):
+                    c.store(values, row(c.add(tap.index, number), to))
+            starts = [c.add(column, at) for column in columns]
             for start in starts:
-                c.prefetch(c.add(ahead, start))
-            square = transposed(c, [c.load(c.add(here, start), block.kind) for start in starts])
-            for number, values in enumerate(square):
-                c.store(values, row(c.add(tap.index, number), to), c.mul(first.index, size))
-        with c.loop(taps, start=whole) as tap:
-            tap_at, row_at = c.add(here, c.mul(tap.index, size)), row(tap.index, to)
-            with c.loop(block.width) as single:
-                value = c.load(c.add(tap_at, column(single.index)), block.kind.element)
-                c.store(value, c.add(row_at, c.mul(single.index, size)))
+                c.prefetch(c.add(start, ahead, c.mul(whole, size)))
+            with c.loop(taps, start=whole) as tap:
+                offset, values = c.mul(tap.index, size), ir.Constant(block.kind, None)
+                for number, start in enumerate(starts):
+                    single = c.load(c.add(start, offset), block.kind.element)
+                    values = c.builder.insert_element(values, single, number)
+                c.store(values, row(tap.index, to))
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
@@ -175,17 +176,7 @@ def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
 
 
 def _row(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
-    """One input channel's columns, all of which exist."""
+    """One input channel's columns, one by one."""
     for column in range(block.width):
         at = c.add(block.source, offset, c.load(block.columns, INT, column * WORD))
         c.store(c.load(at, block.kind.element), target, column * block.item)
-
-
-def _some(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
-    """One input channel's columns, and zeros where there is none."""
-    element = block.kind.element
-    with c.loop(block.count) as column:
-        at = c.add(block.source, offset, c.load(c.add(block.columns, c.mul(column.index, WORD))))
-        c.store(c.load(at, element), c.add(target, c.mul(column.index, block.item)))
-    with c.loop(block.width, start=block.count) as column:
-        c.store(ir.Constant(element, None), c.add(target, c.mul(column.index, block.item)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...geometry import Layer
 from . import rows
-from .calls import PRODUCTS, Caller, Late, Starter, caller, late_starter, starter
+from .calls import Caller, Late, Starter, caller, late_starter, starter
 from .ends import End
 from .gather import Gathered, gathered
 from .kernels_product import Form
@@ -18,8 +18,8 @@ from .memory import Array, Tables
 from .product import Product, Shape, can_widen
 from .target import host
 
-_PREFERRED = (2, 3, 1)
-"""vectors in a block of columns"""
+_COSTS = {2: 1.0, 3: 1.0, 1: 1.5}
+"""time of a vector of columns, by how many are in a block: a lone one has hardly more products than loads"""
 FEW = 6
 """columns up to which lanes may be products instead: a tile has a sum for each column of each position"""
 BROADCAST, RUN, SUM = 1.4, 2, 9
@@ -75,8 +75,8 @@ class Bound:
 
     def late(self, weights: Array, bias: int) -> Starter | None:
         """How to compute an output from an input, with weights that the code packs; none where it does not."""
-        late = self.family.late(weights) if self.products > PRODUCTS else None
-        return late_starter(self.task, self.family.tables, late, bias) if late else None
+        late = self.family.late(weights)
+        return late_starter(self.task, self.family.tables, late, bias, self.products) if late else None
 
 
 @lru_cache(maxsize=64)
@@ -136,6 +136,6 @@ def _idle(columns: int, lanes: int) -> float:
 
 
 def _vectors(columns: int, lanes: int) -> int:
-    """Vectors in a block of columns: what leaves the fewest lanes idle, then what reads the least for a product."""
+    """Vectors in a block of columns: those that take the least time, idle lanes included."""
     needed = -(-columns // lanes)
-    return min(_PREFERRED, key=lambda vectors: (-(-needed // vectors) * vectors, _PREFERRED.index(vectors)))
+    return min(_COSTS, key=lambda vectors: -(-needed // vectors) * vectors * _COSTS[vectors])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from math import prod
 
 import numpy as np
@@ -26,7 +27,7 @@ RANGES = 4
 """ranges of columns that a chunk's inputs are read for, where they are more than the weights"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """How a layer's arrays lie in memory and are cut into columns."""
 
@@ -37,12 +38,12 @@ class Shape:
     wide: bool = False
     """whether the phases of the last axis are columns"""
 
-    @property
+    @cached_property
     def layer(self) -> Layer:
         """The layer as the code computes it: each column an output channel."""
         return widened(self.real) if self.wide else self.real
 
-    @property
+    @cached_property
     def phases(self) -> int:
         """Neighbours on the last axis that are computed as columns of one position."""
         return self.real.stride[-1] if self.wide else 1
@@ -59,7 +60,7 @@ class Shape:
     def item(self) -> int:
         return np.dtype(self.form.dtype).itemsize
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Columns in a block."""
         return self.form.vectors * self.target.lanes(self.item)
@@ -74,21 +75,21 @@ class Shape:
         """Bytes between neighbouring positions of the inputs that are given."""
         return self.stored * (1 if self.form.transposes else self.layer.in_channels)
 
-    @property
+    @cached_property
     def group_columns(self) -> int:
         """Columns of one group: its output channels; of a depthwise layer all channels."""
         return self.layer.out_channels // self.column_groups
 
-    @property
+    @cached_property
     def group_inputs(self) -> int:
         """Input channels that a column sums over."""
         return self.layer.in_channels // self.layer.groups
 
-    @property
+    @cached_property
     def column_groups(self) -> int:
         return 1 if self.form.flavour == "lanewise" else self.layer.groups
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Blocks of columns in a group."""
         return -(-self.group_columns // self.width)
@@ -109,6 +110,7 @@ class Shape:
         return self.group_inputs * self.packed_width * self.item
 
 
+@lru_cache(maxsize=64)
 def widened(layer: Layer) -> Layer:
     """The layer with the last axis's phases as output channels, phase by phase, where all have as many taps.
 
@@ -137,7 +139,7 @@ class Packing:
     """addresses of the functions that pack a block in its place, and anywhere"""
     count: int
     shape: tuple[int, ...]
-    """blocks of columns, taps, input channels, columns; zeros where a column does not exist"""
+    """blocks of columns, taps, input channels, columns; anything where a column does not exist"""
     kept: tuple[Table, ...]
 
 
@@ -151,16 +153,19 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
         inputs, channel = 0, group
     taps = table(order.offsets((*outer, step * shape.phases)))
     channels = shape.group_columns // shape.phases
-    columns = table([(phase * step + number * channel for phase in range(shape.phases) for number in range(channels))])
-    places = np.argsort(taps, kind="stable")
-    beside = _beside(shape.item, inputs, columns, taps[places]) if shape.packed_width > 1 else ""
+    places = [phase * step + number * channel for phase in range(shape.phases) for number in range(channels)]
+    # the last column again where there is none: lanes that are not written may hold anything
+    beyond = [places[-1]] * (shape.packed_blocks * shape.packed_width - len(places))
+    columns = table([places, beyond])
+    sorted_taps = np.argsort(taps, kind="stable")
+    beside = _beside(shape.item, inputs, columns[: len(places)], taps[sorted_taps]) if shape.packed_width > 1 else ""
     fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
-    record = np.array([*fields, group, shape.packed_blocks, places.ctypes.data], np.int64)
+    record = np.array([*fields, group, shape.packed_blocks, sorted_taps.ctypes.data], np.int64)
     key = (dtype, shape.packed_width, shape.target.lanes(shape.item), beside)
     code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
     blocks = shape.column_groups * shape.packed_blocks
     packed = (blocks, order.taps, shape.group_inputs, shape.packed_width)
-    return Packing(record, code.address("task"), code.address("block"), blocks, packed, (taps, columns, places))
+    return Packing(record, code.address("task"), code.address("block"), blocks, packed, (taps, columns, sorted_taps))
 
 
 def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:

@@ -19,6 +19,7 @@ from ..ends import Activation, Ends
 from ..plan import Plan
 
 if TYPE_CHECKING:
+    from .gradient import Gradient
     from .plans import Bound
 
 Array = NDArray[Any]
@@ -105,9 +106,14 @@ def _bound(plan: Plan, x: Array, ends: Ends) -> tuple[Bound, Activation | None]:
 
 def weight_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
     """The gradient of the weights, ``(small_channels, large_channels / groups, *taps)``."""
+    return ready_gradient(plan, x, grad_output)(x, grad_output)
+
+
+def ready_gradient(plan: Plan, x: Array, grad_output: Array) -> Gradient:
+    """The same, as a function of arrays with these shapes, strides and types."""
     from . import gradient
 
-    return gradient.weight_gradient(plan, x, grad_output)
+    return gradient.ready(plan, x, grad_output)
 
 
 def bias_gradient(grad_output: Array, dtype: np.dtype[Any]) -> Array:
