@@ -7,6 +7,7 @@ Source: the coverage argument of Odena, Dumoulin and Olah, "Deconvolution and Ch
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 from math import gcd, prod
@@ -60,6 +61,12 @@ class AxisCoverage:
         """Whether every large index, borders included, meets equally many taps."""
         return self.least == self.most
 
+    @property
+    def alternation(self) -> Fraction:
+        """How unevenly the phases have taps: 1 − mean² / mean of squares of ``pattern``, from 0 (even) to below 1."""
+        squares = len(self.pattern) * sum(taps * taps for taps in self.pattern)
+        return Fraction(squares - sum(self.pattern) ** 2, squares)
+
     @cached_property
     def total(self) -> int:
         """Sum over the axis: ``Axis.products``."""
@@ -86,6 +93,7 @@ class AxisCoverage:
             "uniform": self.uniform,
             "total": self.total,
             "pattern": list(self.pattern),
+            "alternation": float(self.alternation),
             "interior": [self.interior.start, self.interior.stop],
             "runs": [{"first": r.first, "step": r.step, "count": r.count, "taps": r.taps} for r in self.runs],
         }
@@ -111,6 +119,33 @@ class Coverage:
     def uniform(self) -> bool:
         """Whether every element of the large side gets equally many stamps, borders included."""
         return self.least == self.most
+
+    @property
+    def phase_range(self) -> tuple[int, int]:
+        """Fewest and most stamps at an element away from the borders."""
+        return prod(min(axis.pattern) for axis in self.axes), prod(max(axis.pattern) for axis in self.axes)
+
+    @property
+    def alternation(self) -> Fraction:
+        """The layer's one number: the share of the stamps' energy that alternates between phases, borders aside.
+
+        1 − mean² / mean of squares of the stamps per element: 0 where all phases get equally many. The mean and the
+        mean of squares of the whole are the products of the axes', so the even shares multiply.
+
+        >>> measure_coverage(Layer((Axis(2, 4, kernel=3, stride=2),) * 2, 1, 1)).alternation
+        Fraction(19, 100)
+        """
+        return 1 - prod((1 - axis.alternation for axis in self.axes), start=Fraction(1))
+
+    def as_json(self) -> dict[str, Any]:
+        """The coverage as JSON values."""
+        return {
+            "least": self.least,
+            "most": self.most,
+            "phase_range": list(self.phase_range),
+            "alternation": float(self.alternation),
+            "axes": [axis.as_json() for axis in self.axes],
+        }
 
 
 def is_even(axis: Axis) -> bool:

@@ -88,6 +88,7 @@ class Explanation:
             "steps": [list(window.steps) for window in self.windows],
             "sizes": [sizes.as_json() for sizes in self.sizes],
             "even_coverage": self.even,
+            "coverage_alternation": float(self.coverage.alternation) if self.coverage else None,
             "coverage": [axis.as_json() for axis in self.coverage.axes] if self.coverage else None,
             "cost": self.cost.as_json(),
             "same_words": [_saying(saying) for saying in self.same_words],

@@ -45,12 +45,12 @@ class Composition:
             grown = tuple((max(before, 0), max(after, 0)) for before, after in self.pad_input)
             found.append(f"x = pad x with zeros, (before, after) per spatial axis: {grown}")
         if any(before < 0 or after < 0 for before, after in self.pad_input):
-            found.append(f"x = x[{_slices(data, _drops(self.pad_input))}]")
+            found.append(f"x = x[{slices(data, _drops(self.pad_input))}]")
         if self.kernel_dilation:
             found.append(f"kernel = kernel with zeros between its taps, dilation {self.kernel_dilation}")
         found.append(f"y = {self.spec.code()}")
         if any(side for pair in self.crop_output for side in pair):
-            found.append(f"y = y[{_slices(output, self.crop_output)}]")
+            found.append(f"y = y[{slices(output, self.crop_output)}]")
         if self.split > 1:
             found.append("concatenate the groups' y along the channels")
         if self.add_bias:
@@ -229,10 +229,10 @@ def _drops(margins: Pairs) -> Pairs:
     return tuple((max(-before, 0), max(-after, 0)) for before, after in margins)
 
 
-def _slices(data: DataLayout, drops: Pairs) -> str:
+def slices(data: DataLayout, drops: Pairs) -> str:
     """The slice that drops those elements.
 
-    >>> _slices(DataLayout("N01C"), ((0, 1), (1, 0)))
+    >>> slices(DataLayout("N01C"), ((0, 1), (1, 0)))
     ':, :-1, 1:, :'
     """
     parts = {}

@@ -1,0 +1,50 @@
+"""``unstride checkerboard``: read the weights, ask, print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from ..console import show
+
+if TYPE_CHECKING:
+    from ..dialects.spec import Spec
+
+
+class Asked(Protocol):
+    """What the command line has read of CODE and its options."""
+
+    @property
+    def spec(self) -> Spec:
+        """The layer."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """In the dialect's own data layout."""
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...] | None:
+        """In the dialect's own weight layout; for functions only."""
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the answer is JSON."""
+
+
+@click.option("--weights", help="The layer's kernel: w.npy, a.npz:w or a.safetensors:w, in the framework's own layout.")
+def checkerboard(asked: Asked, weights: str | None) -> None:
+    """Measure the checkerboard a layer draws, and what removes it.
+
+    Its two causes apart: uneven coverage, from the sizes alone, and uneven weights, from the kernel in a file.
+    """
+    from ..files import load
+    from .verdict import checkerboard as judged
+
+    kernel = load(weights) if weights else None
+    shape = asked.kernel_shape if kernel is None else None
+    found = judged(asked.spec, kernel, input_shape=asked.input_shape, kernel_shape=shape)
+    if asked.as_json:
+        show(found.as_json())
+    else:
+        click.echo(found.text())

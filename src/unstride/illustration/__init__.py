@@ -1,0 +1,1 @@
+"""Draw a pasted line, a spec or a layer: where dialects and arrays meet the pictures."""

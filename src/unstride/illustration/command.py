@@ -1,0 +1,82 @@
+"""``unstride draw``: parse, call, print."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import show
+
+if TYPE_CHECKING:
+    from ..dialects.spec import Spec
+    from ..pictures import Picture
+
+VIEWS = ("scatter", "gather", "zeros", "matrix", "coverage")
+QUIET_SECONDS = 2.0
+"""A picture that takes longer tells how far it is"""
+
+
+@click.option("--x", help="Input to write on the cells: [[2,1],[3,2]], or a file, x.npy.")
+@click.option("--kernel-values", "kernel", help="Kernel to write on the cells, likewise.")
+@click.option("--view", type=click.Choice(VIEWS), help="What to look at; left out: scatter.")
+@click.option("--compare", multiple=True, metavar="CODE", help="Another layer on the same input; may be given again.")
+@click.option("--channels", type=click.IntRange(0), nargs=2, default=(0, 0), help="Input and output channel drawn.")
+@click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto", help="Colours.")
+@click.option("-o", "--output", help="File to write: .svg, .png, .gif, .html or .txt; left out: print it as text.")
+def draw(
+    spec: Spec,
+    input_shape: tuple[int, ...] | None,
+    kernel_shape: tuple[int, ...] | None,
+    x: str | None,
+    kernel: str | None,
+    view: str | None,
+    compare: tuple[str, ...],
+    channels: tuple[int, int],
+    theme: str,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Draw the layer: stamps, crop, sums.
+
+    As text, SVG, PNG, or an animation (GIF, or a page with a player). Give --x and --kernel-values to see numbers.
+    """
+    from ..pictures.picture import checked_kind
+    from .verb import draw as drawn
+    from .verb import written_values
+
+    if output is not None:
+        checked_kind(Path(output))
+    values = written_values(x, "--x"), written_values(kernel, "--kernel-values")
+    picture = drawn(
+        spec, input_shape, kernel_shape, view=view, x=values[0], kernel=values[1], compare=compare, channels=channels
+    )
+    if output is not None:
+        _save(picture, output, theme)
+    if as_json:
+        show({**picture.as_json(), "output": output})
+    elif output is not None:
+        click.echo(f"{output}: {picture.scene.description}")
+    else:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else 80
+        click.echo(picture.text(max(40, width), colour=terminal))
+
+
+def _save(picture: Picture, output: str, theme: str) -> None:
+    """Write the file, telling how far it is where that takes long."""
+    started, told = monotonic(), False
+
+    def progress(done: int, steps: int) -> None:
+        nonlocal told
+        if sys.stderr.isatty() and monotonic() - started > QUIET_SECONDS:
+            click.echo(f"\r{done} of {steps} frames", nl=False, err=True)
+            told = True
+
+    picture.save(output, theme, progress)
+    if told:
+        click.echo("\r\x1b[K", nl=False, err=True)

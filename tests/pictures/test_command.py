@@ -1,0 +1,84 @@
+"""``unstride draw``: values on the line or from files, every kind of output, errors with their codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click.testing
+import numpy as np
+import pytest
+
+from unstride.cli import commands, main
+
+from .cases import KERAS, KERNEL, LECTURE, X
+
+NUMBERS = ("--x", json.dumps(X), "--kernel-values", json.dumps(KERNEL))
+
+
+def called(*arguments: str) -> str:
+    answer = click.testing.CliRunner().invoke(commands, ["draw", *arguments], catch_exceptions=False)
+    assert answer.exit_code == 0
+    return answer.output
+
+
+def status(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["draw", *arguments])
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+def test_it_prints_the_picture_as_text() -> None:
+    text = called(LECTURE, *NUMBERS, "--view", "gather")
+    assert "│10" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "gif", "html", "txt"])
+def test_it_writes_every_kind_of_file(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"lecture.{kind}"
+    assert called(LECTURE, *NUMBERS, "-o", str(path)).startswith(f"{path}: Transposed convolution from 2 × 2 to 4 × 4")
+    assert path.stat().st_size > 500
+
+
+def test_values_come_from_files_too(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array(X).reshape(1, 1, 2, 2))
+    np.savez(tmp_path / "w.npz", kernel=np.array(KERNEL).reshape(1, 1, 3, 3))
+    files = ("--x", str(tmp_path / "x.npy"), "--kernel-values", f"{tmp_path / 'w.npz'}:kernel")
+    assert called(LECTURE, *files) == called(LECTURE, *NUMBERS)
+
+
+def test_layers_are_compared() -> None:
+    assert "B begins 1 row later and 1 column later" in called(KERAS, *NUMBERS, "--compare", LECTURE).replace("\n", " ")
+
+
+def test_json_tells_what_is_on_the_picture(tmp_path: Path) -> None:
+    path = str(tmp_path / "lecture.svg")
+    document = json.loads(called(LECTURE, *NUMBERS, "--json", "-o", path))
+    assert document["output"] == path
+    assert document["view"] == "scatter"
+    assert document["axes"][0][0]["before"] == 1
+
+
+def test_the_shape_alone_is_enough() -> None:
+    assert "input 8 × 8" in called("Conv2DTranspose(512, 3, strides=2, padding='same')", "--input", "1,8,8,1024")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((LECTURE,), "[size]"),
+        ((LECTURE, "--x", "[[1,2"), "[argument]"),
+        ((LECTURE, "--x", "[" * 50_000), "[argument]"),
+        ((LECTURE, "--x", f"[{'1,' * 60_000}1]"), "[argument]"),
+        ((LECTURE, "--x", "nowhere.npy"), "[file]"),
+        ((LECTURE, *NUMBERS, "-o", "picture.pdf"), "[file]"),
+        ((LECTURE, *NUMBERS, "-o", "no-such-folder/picture.svg"), "[file]"),
+        ((LECTURE, *NUMBERS, "--compare", "no such layer"), "[syntax]"),
+    ],
+)
+def test_errors_carry_their_reason(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], reason: str) -> None:
+    code, text = status(capsys, *arguments)
+    assert code == 1
+    assert reason in text
