@@ -38,3 +38,11 @@ def test_the_set_up_is_two_commands() -> None:
     section = TEXT.split("## Set up")[1].split("## ")[0]
     commands = [line for line in section.splitlines() if line.startswith(("pip ", "unstride ", "pytest "))]
     assert [command.split(" && ")[0] for command in commands] == ["pip install .", 'pip install -e ".[test,parity]"']
+
+
+def test_the_picture_is_what_is_drawn() -> None:
+    from unstride import draw
+    from unstride.demo import KERAS, KERNEL, LECTURE, X
+
+    picture = draw(KERAS, x=X, kernel=KERNEL, compare=[LECTURE])
+    assert (ROOT / "docs" / "lecture.svg").read_text() == picture.svg()
