@@ -32,6 +32,7 @@ from .memory import Array, give, take
 from .run import channels_first
 from .tables import CACHED
 from .target import Target, host
+from .transpose import SHUFFLED
 
 Gradient = Callable[[Array, Array], Array]
 """of the weights, from the input and the output's gradient"""
@@ -51,8 +52,6 @@ MERGED = 64
 """large channels up to which taps side by side count as channels"""
 REUSED = 4
 """tiles that must read a gathered position for gathering to pay"""
-FEW = 4
-"""channels up to which packing them is a shuffle"""
 MERGES = ("positions", "taps")
 FAR = 3
 """cycles that a tile waits for such a position"""
@@ -202,7 +201,7 @@ def _refined(shape: Shape) -> Form:
         packed = [shape.small_first, shape.large_first]
     masked = direct and not all(packed) and any(count % lanes for count in columns)
     counts = ((shape.smalls, shape.small_first), (shape.larges, shape.large_first))
-    few = tuple(count if first and 1 < count <= FEW and not form.lanewise else 0 for count, first in counts)
+    few = tuple(count if first and 1 < count <= SHUFFLED and not form.lanewise else 0 for count, first in counts)
     rests = tuple(sorted({count % form.rows for count in rows} - {0}))
     return replace(form, masked=masked, rests=rests, few=(few[0], few[1]))
 

@@ -22,14 +22,13 @@ from .kernels_panels import (
     emit_enter_large,
     emit_enter_small,
     emit_gather,
-    emit_interleave,
     index,
     panel_bytes,
     true,
 )
 from .records import size
 from .target import Target
-from .transpose import emit_pack
+from .transpose import emit_interleave, emit_pack
 
 UNROLL = 4
 """positions between two tests of their number"""

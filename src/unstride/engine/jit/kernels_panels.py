@@ -97,33 +97,6 @@ def emit_gather(
     return c.done()
 
 
-def emit_interleave(module: ir.Module, kind: ir.VectorType, channels: int, item: int) -> ir.Function:
-    """``pack`` of ``transpose.emit_pack`` for this number of channels, which all are to be packed."""
-    known = module.globals.get(f"interleave{channels}")
-    if known is not None:
-        return known
-    c = Code(module, f"interleave{channels}", 5, internal=True)
-    source, target, positions, _, step = c.arguments
-    lanes = kind.count
-    starts = [c.add(source, c.mul(step, channel)) for channel in range(channels)]
-    whole = c.builder.and_(positions, c.constant(-lanes))
-    with c.loop(c.mul(whole, item), [target], step=lanes * item) as loop:
-        rows = [c.load(c.add(start, loop.index), kind) for start in starts]
-        for number in range(channels):
-            wanted = [divmod(number * lanes + lane, channels) for lane in range(lanes)]
-            value = c.shuffle(rows[0], rows[0], [position for position, _ in wanted])
-            for channel, row in enumerate(rows[1:], 1):
-                pick = [lanes + at if met == channel else lane for lane, (at, met) in enumerate(wanted)]
-                value = c.shuffle(value, row, pick)
-            c.store(value, loop.values[0], number * lanes * item)
-        loop.next = [c.add(loop.values[0], lanes * channels * item)]
-    with c.loop(c.mul(positions, item), loop.values, c.mul(whole, item), item) as rest:
-        for channel, start in enumerate(starts):
-            c.store(c.load(c.add(start, rest.index), kind.element), rest.values[0], channel * item)
-        rest.next = [c.add(rest.values[0], channels * item)]
-    return c.done()
-
-
 def panel_bytes(c: Code, count: ir.Value, position: int) -> ir.Value:
     """Bytes from panel to panel: an odd number of cache lines, that neighbours share no set of the cache."""
     lines = c.div(c.add(c.mul(count, position), 2 * ALIGNMENT - 1), ALIGNMENT)

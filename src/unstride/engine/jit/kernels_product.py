@@ -20,7 +20,7 @@ from .ends import End, Kept
 from .records import HEADER, WORD, Call, Chunk, Column, Part, Plan, Task, size
 from .storage import SIZES
 from .target import Target
-from .transpose import emit_pack, emit_unpack, emit_widen
+from .transpose import emit_interleave, emit_pack, emit_unpack, emit_widen
 
 POINTERS = 8
 """positions whose addresses fit the integer registers beside those of the loop"""
@@ -42,6 +42,8 @@ class Form:
     """outputs are channels-first: unpacked from a worker's scratch"""
     transposes: bool = False
     """whether packing inputs exchanges positions and channels"""
+    few: int = 0
+    """input channels, where these are few"""
     flavour: str = "broadcast"
     """what lanes are: columns (``broadcast``), columns with an input channel each (``lanewise``), products (``dot``)"""
     last: int = 0
@@ -225,6 +227,8 @@ def _lanewise(
 
 def _emit_pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     stored = form.end.stored or ""
+    if form.few:
+        return emit_interleave(module, kind, form.few, _item(form))
     return emit_pack(module, kind, stored) if form.transposes else emit_widen(module, kind, stored)
 
 

@@ -17,6 +17,7 @@ from .kernels_product import Form
 from .memory import Array, Tables
 from .product import Product, Shape, can_widen
 from .target import host
+from .transpose import SHUFFLED
 
 _COSTS = {2: 1.0, 3: 1.0, 1: 1.5}
 """time of a vector of columns, by how many are in a block: a lone one has hardly more products than loads"""
@@ -115,7 +116,8 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, lanes: int) 
     vectors = -(-columns // lanes) if flavour == "dot" else _vectors(columns, lanes)
     last = (columns - 1) % (vectors * lanes) + 1
     packs = transposes or end.stored is not None
-    return Form(dtype, vectors, end, packs, unpacks, transposes, flavour, last, wide), wide
+    few = layer.in_channels if transposes and not end.stored and layer.in_channels <= SHUFFLED else 0
+    return Form(dtype, vectors, end, packs, unpacks, transposes, few, flavour, last, wide), wide
 
 
 def _suits_dot(layer: Layer, idle: float, lanes: int) -> bool:

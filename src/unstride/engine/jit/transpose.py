@@ -12,6 +12,9 @@ from .storage import SIZES
 if TYPE_CHECKING:
     from .kernels_product import Form
 
+SHUFFLED = 4
+"""channels up to which packing them is a shuffle"""
+
 
 def transposed(c: Code, rows: list[ir.Value]) -> list[ir.Value]:
     """The square matrix of the rows, its columns as rows: halves exchanged at distances 1, 2, 4 and so on."""
@@ -64,6 +67,33 @@ def emit_pack(module: ir.Module, kind: ir.Type, stored: str = "") -> ir.Function
 def _within(c: Code, first: ir.Value, lanes: int, count: ir.Value) -> ir.Value:
     """Where a vector begins that is to hold ``first``: the last one reaches back, and does some again."""
     return c.minimum(first, c.sub(count, lanes))
+
+
+def emit_interleave(module: ir.Module, kind: ir.Type, channels: int, item: int) -> ir.Function:
+    """``pack`` of ``emit_pack`` for this number of channels, which all are to be packed."""
+    known = module.globals.get(f"interleave{channels}")
+    if known is not None:
+        return known
+    c = Code(module, f"interleave{channels}", 5, internal=True)
+    source, target, positions, _, step = c.arguments
+    lanes = kind.count
+    starts = [c.add(source, c.mul(step, channel)) for channel in range(channels)]
+    whole = c.builder.and_(positions, c.constant(-lanes))
+    with c.loop(c.mul(whole, item), [target], step=lanes * item) as loop:
+        rows = [c.load(c.add(start, loop.index), kind) for start in starts]
+        for number in range(channels):
+            wanted = [divmod(number * lanes + lane, channels) for lane in range(lanes)]
+            value = c.shuffle(rows[0], rows[0], [position for position, _ in wanted])
+            for channel, row in enumerate(rows[1:], 1):
+                pick = [lanes + at if met == channel else lane for lane, (at, met) in enumerate(wanted)]
+                value = c.shuffle(value, row, pick)
+            c.store(value, loop.values[0], number * lanes * item)
+        loop.next = [c.add(loop.values[0], lanes * channels * item)]
+    with c.loop(c.mul(positions, item), loop.values, c.mul(whole, item), item) as rest:
+        for channel, start in enumerate(starts):
+            c.store(c.load(c.add(start, rest.index), kind.element), rest.values[0], channel * item)
+        rest.next = [c.add(rest.values[0], channels * item)]
+    return c.done()
 
 
 def emit_widen(module: ir.Module, kind: ir.Type, stored: str) -> ir.Function:
