@@ -22,24 +22,35 @@ BELOW: dict[str, set[str]] = {
     "geometry": {"errors"},
     "dialects": {"errors", "geometry"},
     "engine": {"errors", "geometry"},
+    "pictures": {"errors", "geometry"},
     "answers": {"errors", "geometry", "dialects"},
     "porting": {"errors", "geometry", "dialects"},
     "computation": {"errors", "geometry", "dialects", "engine"},
     "files": {"errors", "engine"},
     "compat": {"errors", "geometry", "dialects", "engine", "computation"},
     "testing": {"errors", "geometry", "dialects", "engine", "computation"},
+    "illustration": {
+        *("errors", "geometry", "dialects", "pictures", "answers", "checkerboards"),
+        *("computation", "files", "console"),
+    },
     "demo": {"errors", "geometry", "dialects", "computation", "porting"},
     "doctor": {"errors", "dialects", "engine"},
     "console": {"errors"},
     "bench": {"errors", "geometry", "engine", "console"},
+    "checkerboards": {
+        *("errors", "geometry", "dialects", "engine", "answers"),
+        *("computation", "files", "console"),
+    },
+    "explorer": {"errors", "geometry", "dialects", "answers", "console"},
     "cli": {
         *("errors", "geometry", "dialects", "answers", "porting"),
-        *("computation", "files", "demo", "doctor", "console", "bench"),
+        *("computation", "files", "illustration", "demo", "doctor", "console", "bench"),
+        *("checkerboards", "explorer"),
     },
 }
 """what each part may import from this package"""
 
-STANDARD_ONLY = ("errors", "geometry", "dialects", "answers", "porting")
+STANDARD_ONLY = ("errors", "geometry", "dialects", "pictures", "answers", "porting")
 """parts that import nothing beyond the standard library at module level"""
 
 MODULE_LINES, BODY_LINES = 400, 40

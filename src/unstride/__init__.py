@@ -13,11 +13,16 @@ from .errors import Reason, UnstrideError
 
 if TYPE_CHECKING:
     from .answers import explain, solve
+    from .checkerboards.conversion import from_subpixel, to_subpixel
+    from .checkerboards.icnr import icnr
+    from .checkerboards.verdict import checkerboard
     from .computation import Prepared, prepare, run
     from .dialects.code import parse
     from .dialects.refusal import Refusal
     from .dialects.spec import Spec
     from .engine.threads import num_threads, set_num_threads
+    from .explorer.widget import explore
+    from .illustration.verb import draw
     from .porting import port
 
 __version__ = "0.1.0"
@@ -28,7 +33,12 @@ __all__ = [
     "Refusal",
     "Spec",
     "UnstrideError",
+    "checkerboard",
+    "draw",
     "explain",
+    "explore",
+    "from_subpixel",
+    "icnr",
     "num_threads",
     "parse",
     "port",
@@ -36,6 +46,7 @@ __all__ = [
     "run",
     "set_num_threads",
     "solve",
+    "to_subpixel",
 ]
 
 # a name is imported when first used, so that a command loads only what it needs (NumPy stays out of `unstride shape`)
@@ -43,7 +54,12 @@ _HOMES = {
     "Prepared": "computation",
     "Refusal": "dialects.refusal",
     "Spec": "dialects.spec",
+    "checkerboard": "checkerboards.verdict",
+    "draw": "illustration.verb",
     "explain": "answers",
+    "explore": "explorer.widget",
+    "from_subpixel": "checkerboards.conversion",
+    "icnr": "checkerboards.icnr",
     "num_threads": "engine.threads",
     "parse": "dialects.code",
     "port": "porting",
@@ -51,6 +67,7 @@ _HOMES = {
     "run": "computation",
     "set_num_threads": "engine.threads",
     "solve": "answers",
+    "to_subpixel": "checkerboards.conversion",
 }
 
 

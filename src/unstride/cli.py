@@ -12,8 +12,11 @@ import click
 
 from . import __version__
 from .bench.command import bench
+from .checkerboards.command import checkerboard
 from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
+from .explorer.command import explore
+from .illustration import command as illustration
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -79,6 +82,21 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     )
 
 
+def shaped(command: Callable[..., None]) -> Callable[..., None]:
+    """CODE, and the options that give the shapes."""
+    described = options(
+        command,
+        click.option(
+            "--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as the framework orders it."
+        ),
+        click.option(
+            "--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Answer as JSON."),
+    )
+    return reading(described)
+
+
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """The options that describe the input as well; the command gets ``asked``."""
 
@@ -96,17 +114,7 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
             raise UnstrideError(Reason.SIZE, "the input's shape is needed", argument="--input", value=None, hint=hint)
         command(asked=Asked(spec, shape, kernel_shape, as_json), **others)
 
-    shaped = options(
-        call,
-        click.option(
-            "--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as the framework orders it."
-        ),
-        click.option(
-            "--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Answer as JSON."),
-    )
-    return reading(shaped)
+    return shaped(call)
 
 
 def single(given: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
@@ -341,6 +349,9 @@ def completion(shell: str) -> None:
 
 
 commands.add_command(bench)
+commands.add_command(explore)
+commands.command()(asking(checkerboard))
+commands.command()(shaped(illustration.draw))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
