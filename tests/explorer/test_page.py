@@ -183,6 +183,12 @@ def test_a_shared_link_restores_what_was_seen(page: Page, visit: Opener) -> None
     assert line.startswith("nn.ConvTranspose2d(16, 33, (3, 5)")
 
 
+def test_a_link_may_hold_the_line_alone(visit: Opener, url: str) -> None:
+    page = visit(f"{url}#line=nn.ConvTranspose2d(1,+1,+4,+stride%3D3)")
+    settled(page, "2 × 2 → 7 × 7")
+    assert page.get_by_label("framework").input_value() == "torch"
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -233,3 +234,15 @@ def test_the_url_is_said_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "serve", lambda _, found: found.close())
     said = CliRunner().invoke(commands, ["explore", "--no-browser", "--json"])
     assert json.loads(said.output)["url"].startswith("http://127.0.0.1:")
+
+
+def test_the_page_opens_at_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(server, "serve", lambda _, found: found.close())
+    line = "nn.ConvTranspose2d(1, 1, 4, stride=3)"
+    said = CliRunner().invoke(commands, ["explore", line, "--no-browser", "--json"])
+    address = urlsplit(json.loads(said.output)["url"])
+    assert parse_qs(address.fragment) == {"line": [f"torch.{line}"]}
+    for arguments in (["what?"], [line, "--export", str(tmp_path)]):
+        refused = CliRunner().invoke(commands, ["explore", *arguments])
+        assert isinstance(refused.exception, UnstrideError)
+    assert list(tmp_path.iterdir()) == []

@@ -100,6 +100,7 @@ def _explain(question: Question) -> dict[str, Any]:
     own = Translation(spec.dialect, spec, found.title)
     return {
         **_facts(spec, found.layer, shapes),
+        "settings": settings_of(spec, found.layer),
         "derivation": list(sections[0].lines),
         "checkerboard": list(sections[-1].lines),
         "sizes": [sizes.as_json() for sizes in found.sizes],

@@ -166,7 +166,7 @@ class Explorer {
     Object.assign(this, { told: key, answer: found });
     // a pasted line that came with the address is read here for the first time, and Python's word holds
     if (found.axes && differ(found.axes, axes))
-      this.state = withAnswer(this.state, { settings: null, ...found }, question.line);
+      this.state = withAnswer(this.state, found, question.line);
     this.steps.show(found);
     this.others.show(found);
     this.draw();
