@@ -205,10 +205,11 @@ def listen(host: str, port: int) -> socket.socket:
         found.listen(2048)
     except (OSError, OverflowError) as error:
         found.close()
-        busy = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        rule = "is in use by another program" if busy else f"cannot be listened at: {error}"
-        hint = "leave --port out to take a free one" if busy else "use 127.0.0.1 and a free port"
-        raise UnstrideError(Reason.ARGUMENT, rule, argument="port", value=port, hint=hint) from None
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            rule, hint = "is in use by another program", "leave --port out to take a free one"
+            raise UnstrideError(Reason.ARGUMENT, rule, argument="port", value=port, hint=hint) from None
+        rule, hint = f"cannot be listened at, port {port}: {error}", "use 127.0.0.1, and leave --port out"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="host", value=host, hint=hint) from None
     return found
 
 
