@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -129,6 +130,28 @@ def test_integers_have_no_limit() -> None:
     large = np.array([[[2**62, 2**62]]])
     assert measure_gain(layer, large).energy.tolist() == [[2**124, 2**124]]
     assert measure_gain(layer, np.array([[[Fraction(1, 3), Fraction(1, 3)]]], object)).alternation == 0
+
+
+def test_the_worst_pair_of_complex_weights_is_found_by_magnitude() -> None:
+    layer = Layer((Axis(4, 8, kernel=2, stride=2),), 2, 2)
+    weights = np.array([[[1, 1], [2j, 2j]], [[5j, 5j], [1, 2j]]])
+    gain = measure_gain(layer, weights)
+    assert gain.worst == (1, 1)
+    assert gain.pair_alternation(1, 1) == pytest.approx(1 - 5 / 10)
+
+
+@given(long_layers(), st.integers(0, 2**31), st.booleans())
+def test_the_worst_pair_has_the_largest_deviation_from_its_mean(layer: Layer, seed: int, transposed: bool) -> None:
+    layer = replace(layer, transposed=transposed)
+    gain = measure_gain(layer, weights_of(layer, seed))
+    pairs = gain.values.reshape(-1, gain.values[0, 0].size)
+    spread = [Fraction(len(p) * sum(g * g for g in p) - sum(p) ** 2) for p in pairs.tolist()]
+    small, large = gain.worst
+    assert spread[small * gain.values.shape[1] + large] == max(spread)
+    source, target = gain.worst_channels
+    assert (source if transposed else target) == small
+    whole, wide = target if transposed else source, gain.values.shape[1]
+    assert (whole % wide, whole // wide) == (large, small * layer.groups // layer.small_channels)
 
 
 def test_complex_weights_have_magnitudes() -> None:

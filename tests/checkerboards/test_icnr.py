@@ -106,6 +106,10 @@ def test_taps_that_only_some_phases_have_are_zero() -> None:
     assert reversed_taps[0] == 0 != reversed_taps[1]
 
 
+def test_integers_may_be_given_but_are_not_drawn() -> None:
+    assert icnr((1, 1, 4), 2, initialize=lambda *_: [[[1, 2]]], dtype=int).ravel().tolist() == [1, 1, 2, 2]
+
+
 def test_a_seed_gives_the_same_kernel() -> None:
     assert (icnr((2, 2, 4, 4), 2, seed=1) == icnr((2, 2, 4, 4), 2, seed=1)).all()
     assert (icnr((2, 2, 4, 4), 2, seed=1) != icnr((2, 2, 4, 4), 2, seed=2)).any()
@@ -132,6 +136,12 @@ def test_the_usual_values_keep_the_strength_of_the_input(groups: int, subpixel: 
         ({"shape": (10**9, 10**9, 4), "stride": 2}, Reason.TOO_LARGE),
         ({"shape": (4, 4), "stride": 2}, Reason.KERNEL),
         ({"shape": (1, 1, 2), "stride": 2, "initialize": lambda *_: np.ones(2)}, Reason.KERNEL),
+        ({"shape": (1, 1, 2), "stride": 2, "initialize": lambda shape, _: np.full(shape, "a")}, Reason.DTYPE),
+        ({"shape": (1, 1, 2), "stride": 2, "dtype": "letters"}, Reason.DTYPE),
+        ({"shape": (1, 1, 2), "stride": 2, "dtype": str}, Reason.DTYPE),
+        ({"shape": (1, 1, 2), "stride": 2, "dtype": int}, Reason.DTYPE),
+        ({"shape": (1, 1, 2), "stride": 2, "seed": -1}, Reason.ARGUMENT),
+        ({"shape": (1, 1, 2), "stride": 2, "seed": "a"}, Reason.ARGUMENT),
     ],
 )
 def test_what_cannot_be_is_rejected(arguments: dict[str, object], reason: Reason) -> None:

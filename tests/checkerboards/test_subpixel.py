@@ -216,6 +216,16 @@ def test_what_is_no_sub_pixel_form_is_rejected(code: str, arguments: dict[str, A
     assert raised.value.reason is reason
 
 
+def test_an_input_of_another_size_is_rejected() -> None:
+    spec = parse("torch.nn.ConvTranspose2d(1, 1, 2, stride=2, bias=False)")
+    found = to_subpixel(spec, np.ones((1, 1, 2, 2)), input_shape=(1, 1, 4, 4))
+    assert found(np.ones((3, 1, 4, 4))).shape == (3, 1, 8, 8)
+    for shape in ((1, 1, 5, 5), (1, 2, 4, 4)):
+        with pytest.raises(UnstrideError, match="was converted for 1 channels of the sizes") as raised:
+            found(np.ones(shape))
+        assert raised.value.reason is Reason.SIZE
+
+
 def test_a_convolution_has_no_sub_pixel_form() -> None:
     with pytest.raises(UnstrideError, match="adjoint") as raised:
         to_subpixel(parse("torch.nn.Conv2d(1, 1, 2)"), np.ones((1, 1, 2, 2)), input_shape=(1, 1, 4, 4))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
+from typing import Any
 
-from unstride import draw
+import numpy as np
+
+from unstride import draw, icnr
 from unstride.geometry import Axis, Layer
 from unstride.pictures import Picture
 
@@ -17,6 +21,15 @@ SIX = "tf.nn.conv2d_transpose(x, w, output_shape=[1, 6, 6, 1], strides=[1, 2, 2,
 UNET = "Conv2DTranspose(512, 3, strides=2, padding='same')"
 LONG = [0.5, -1.25, 123456, -7, 1 / 3, 2e-9]
 
+DEEP = "torch.nn.ConvTranspose2d(4, 6, 4, stride=2, padding=1, groups=2, bias=False)"
+WEIGHTS = np.random.default_rng(3).integers(-9, 10, (4, 3, 4, 4)) / 8
+"""in eighths, so that sums are the same on every machine"""
+
+
+def _start(shape: tuple[int, ...], _: np.random.Generator) -> Any:
+    return np.arange(1, prod(shape) + 1).reshape(shape) / 8
+
+
 CASES: dict[str, Callable[[], Picture]] = {
     "lecture_compare": lambda: draw(KERAS, x=X, kernel=KERNEL, compare=[LECTURE]),
     "lecture_keras_scatter": lambda: draw(KERAS, x=X, kernel=KERNEL),
@@ -25,6 +38,22 @@ CASES: dict[str, Callable[[], Picture]] = {
     "lecture_torch_zeros": lambda: draw(LECTURE, x=X, kernel=KERNEL, view="zeros"),
     "lecture_torch_matrix": lambda: draw(LECTURE, x=X, kernel=KERNEL, view="matrix"),
     "lecture_torch_coverage": lambda: draw(LECTURE, x=X, kernel=KERNEL, view="coverage"),
+    "gain_uneven_coverage": lambda: draw(KERAS, (1, 4, 4, 1), kernel=[[1] * 3] * 3, view="gain"),
+    "gain_uneven_weights": lambda: draw(DEEP, (1, 4, 4, 4), kernel=WEIGHTS, view="gain", channels=(2, 4)),
+    "gain_icnr": lambda: draw(
+        DEEP, (1, 4, 4, 4), kernel=icnr((4, 3, 4, 4), 2, groups=2, initialize=_start), view="gain"
+    ),
+    "gain_one_axis": lambda: draw("Conv1DTranspose(1, 4, strides=3)", (1, 4, 1), kernel=[1, 3, 3, 1], view="gain"),
+    "gain_three_axes": lambda: draw(
+        "torch.nn.ConvTranspose3d(1, 1, 4, stride=2)",
+        (1, 1, 2, 2, 2),
+        kernel=np.arange(64).reshape(4, 4, 4) % 7 - 1,
+        view="gain",
+    ),
+    "gain_stride_above_kernel": lambda: draw(
+        "Conv2DTranspose(1, 3, strides=10, padding='same')", (1, 20, 20, 1), kernel=KERNEL, view="gain"
+    ),
+    "gain_convolution": lambda: draw("torch.nn.Conv2d(1, 1, 3, stride=2)", (1, 1, 9, 9), kernel=KERNEL, view="gain"),
     "same_stride_3": lambda: draw("Conv2D(filters=3, kernel_size=3, strides=3, padding='same')", (1, 96, 128, 3)),
     "stride_above_kernel": lambda: draw("Conv2DTranspose(1, 3, strides=10, padding='same')", (1, 20, 20, 1)),
     "stride_above_kernel_coverage": lambda: draw(

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from unstride.cli import commands, main
+from unstride.illustration.command import VIEWS
+from unstride.pictures import View
 
 from .cases import KERAS, KERNEL, LECTURE, X
 
@@ -53,6 +55,27 @@ def test_layers_are_compared() -> None:
     assert "B begins 1 row later and 1 column later" in called(KERAS, *NUMBERS, "--compare", LECTURE).replace("\n", " ")
 
 
+def test_every_view_of_one_layer_can_be_asked_for() -> None:
+    assert set(VIEWS) == set(View) - {View.COMPARE}
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "picture.svg").mkdir()
+    code, text = status(capsys, LECTURE, *NUMBERS, "-o", str(tmp_path / "picture.svg"))
+    assert (code, "it is a folder" in text) == (1, True)
+
+
+def test_both_causes_of_a_checkerboard_from_a_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.arange(8 * 4 * 16).reshape(8, 4, 4, 4))
+    line = "torch.nn.ConvTranspose2d(8, 4, 4, stride=2)"
+    given = ("--input", "1,8,4,4", "--kernel-values", str(tmp_path / "w.npy"), "--view", "gain", "--channels", "1", "2")
+    text = called(line, *given)
+    assert "1. Coverage: how many stamps meet at an output — even, alternation 0" in text
+    assert "2. Weights: what an input of ones comes out as — uneven, alternation" in text
+    assert "alternate most from input channel" in text
+    assert called(line, *given, "-o", str(tmp_path / "both.svg")).startswith(str(tmp_path / "both.svg"))
+
+
 def test_json_tells_what_is_on_the_picture(tmp_path: Path) -> None:
     path = str(tmp_path / "lecture.svg")
     document = json.loads(called(LECTURE, *NUMBERS, "--json", "-o", path))
@@ -73,6 +96,17 @@ def test_the_shape_alone_is_enough() -> None:
         ((LECTURE, "--x", "[" * 50_000), "[argument]"),
         ((LECTURE, "--x", f"[{'1,' * 60_000}1]"), "[argument]"),
         ((LECTURE, "--x", "nowhere.npy"), "[file]"),
+        ((LECTURE, "--x", "photo.png"), "[argument]"),
+        ((LECTURE, "--x", "7"), "[rank]"),
+        ((LECTURE, "--input", "1,1,2,2", "--x", "[1,2]"), "[size]"),
+        ((LECTURE, "--input", "1,1,2,2", "--x", '[["a"]]'), "[dtype]"),
+        ((LECTURE, "--input", "1,1,2,2", "--view", "gain"), "[argument]"),
+        ((LECTURE, "--input", "1,1,2,2", "--view", "gain", "--compare", LECTURE), "[argument]"),
+        ((LECTURE, "--input", "1,1,2,2", "--channels", "1", "0"), "[channels]"),
+        (("Conv1DTranspose(1, 2)", "--x", f"[{'9' * 400},1]", "--kernel-values", "[1.5,2]"), "[dtype]"),
+        ((LECTURE, *NUMBERS, "-o", "picture"), "[file]"),
+        ((LECTURE, *NUMBERS, "-o", "."), "[file]"),
+        ((LECTURE, *NUMBERS, "-o", "a\0b.svg"), "[file]"),
         ((LECTURE, *NUMBERS, "-o", "picture.pdf"), "[file]"),
         ((LECTURE, *NUMBERS, "-o", "no-such-folder/picture.svg"), "[file]"),
         ((LECTURE, *NUMBERS, "--compare", "no such layer"), "[syntax]"),

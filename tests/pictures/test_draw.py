@@ -108,6 +108,12 @@ def test_functions_are_compared_by_the_first_layers_kernel() -> None:
     assert "B: output 6 × 6" in [panel.title for panel in draw(VALID, (1, 2, 2, 1), compare=[SIX]).scene.panels]
 
 
+def test_a_layer_that_cannot_take_the_input_is_named() -> None:
+    with pytest.raises(UnstrideError, match=r"in the layer to compare, .*Conv1DTranspose\(1, 3, strides=2\)") as caught:
+        draw(LECTURE, x=X, compare=["Conv1DTranspose(1, 3, strides=2)"])
+    assert caught.value.code == "rank"
+
+
 def test_exact_numbers_stay_exact() -> None:
     layer = Layer((Axis(1, 1, 1),), 1, 1)
     assert output(draw(layer, x=[10**30], kernel=[3], view="gather")) == [3 * 10**30]
@@ -135,6 +141,15 @@ GROUPED = "torch.nn.ConvTranspose2d(4, 6, 3, groups=2)"
 @pytest.mark.parametrize(
     ("code", "given"),
     [
+        ("channels", {"spec": "Conv1DTranspose(1, 2)", "input_shape": (1, 4, 0), "kernel": np.zeros((2, 1, 0))}),
+        ("size", {"spec": LECTURE, "input_shape": 7}),
+        ("rank", {"spec": LECTURE, "input_shape": ()}),
+        ("channels", {"spec": LECTURE, "input_shape": (1, 1, 2, 2), "channels": "ab"}),
+        ("channels", {"spec": LECTURE, "input_shape": (1, 1, 2, 2), "channels": (0.0, 0)}),
+        ("channels", {"spec": LECTURE, "input_shape": (1, 1, 2, 2), "channels": (0,)}),
+        ("dtype", {"spec": LECTURE, "x": np.zeros((1, 1, 2, 2), [("a", "f4")])}),
+        ("dtype", {"spec": LECTURE, "x": np.zeros((1, 1, 2, 2), "M8[s]")}),
+        ("channels", {"spec": "Conv1DTranspose(1, 2)", "x": np.zeros((1, 4, 0))}),
         ("size", {"spec": LECTURE}),
         ("argument", {"spec": LECTURE, "input_shape": (1, 1, 2, 2), "view": "sideways"}),
         ("argument", {"spec": LECTURE, "input_shape": (1, 1, 2, 2), "view": "compare"}),
@@ -190,7 +205,7 @@ def test_draw_is_a_public_verb() -> None:
         ("ConvTranspose1d(1, 1, 3, stride=2)", (1, 1, 4), "no multiple of stride 2: the counts alternate, which tends"),
         ("ConvTranspose1d(1, 1, 4, stride=2)", (1, 1, 4), "all counts are equal; weights of uneven strength"),
         ("ConvTranspose1d(1, 1, 2, stride=3)", (1, 1, 4), "shorter than stride 3"),
-        ("ConvTranspose1d(1, 1, 3, stride=2, dilation=2)", (1, 1, 4), "share a divisor"),
+        ("ConvTranspose1d(1, 1, 3, stride=2, dilation=2)", (1, 1, 4), "both multiples of 2: some outputs get nothing"),
         ("Conv1d(1, 1, 3, stride=2)", (1, 1, 9), "and so does the gradient"),
     ],
 )

@@ -23,13 +23,25 @@ from unstride.pictures.lettering import fitted, text_width, wrapped
 from unstride.pictures.scene import Role
 from unstride.pictures.shapes import Label, Rectangle
 from unstride.pictures.svg import to_svg
-from unstride.pictures.theme import HEAT_STEPS, THEMES, Theme, contrast, heat, ink_on
+from unstride.pictures.theme import HEAT_STEPS, THEMES, Theme, heat, ink_on
 
 from .cases import CASES, KERNEL, LECTURE, X
 
 SVG = "{http://www.w3.org/2000/svg}"
 FAINT_ON = ("page", "cropped", "padded", "bare", "zero")
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, 1…21 (WCAG 2, relative luminance)."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -99,13 +111,16 @@ def test_fills_are_told_apart_without_a_kind_of_cone(theme: Theme, cones: str) -
 
     for one, other in combinations(("small", "kernel", "large", "active"), 2):
         assert np.abs(seen(one) - seen(other)).max() > 0.06, (one, other)
-    steps = [seen(f"heat{step}").sum() for step in range(HEAT_STEPS)]
-    assert steps in (sorted(steps), sorted(steps, reverse=True))
+    for name in ("heat", "below"):
+        steps = [seen(f"{name}{step}").sum() for step in range(HEAT_STEPS)]
+        assert steps in (sorted(steps), sorted(steps, reverse=True))
+    for step in range(HEAT_STEPS):
+        assert np.abs(seen(f"heat{step}") - seen(f"below{step}")).max() > 0.06, step
 
 
-@given(st.floats(0.001, 1.0))
-def test_a_stronger_level_never_has_a_fainter_colour(level: float) -> None:
-    assert heat(level / 2) <= heat(level)
+@given(st.floats(0.001, 1.0), st.sampled_from([-1, 1]))
+def test_a_stronger_level_never_has_a_fainter_colour(level: float, sign: int) -> None:
+    assert heat(sign * level / 2) <= heat(sign * level)
 
 
 @given(st.text("0123456789−.,…eaxw·[]=+ ", min_size=1, max_size=12), st.floats(6, 40), st.floats(8, 60))
@@ -148,7 +163,7 @@ def test_hostile_names_are_text_only() -> None:
 
 def test_numbers_are_rounded_and_sized_alike_in_all_frames() -> None:
     x, kernel = [0.123456, 7, -123.25, 2000], [1, 0.987654321, 3]
-    frames = draw("Conv1DTranspose(1, 3, strides=2)", x=x, kernel=kernel).frames
+    frames = draw("Conv1DTranspose(1, 3, strides=2)", x=x, kernel=kernel).film.frames
     last = {(label.x, label.y): label for label in frames[-1].back if isinstance(label, Label)}
     for frame in frames:
         for label in (item for item in frame.back if isinstance(item, Label)):
@@ -164,7 +179,7 @@ def test_long_numbers_are_rounded_before_they_are_cut() -> None:
 
 
 def test_steps_share_one_size() -> None:
-    frames = draw(LECTURE, x=X, kernel=KERNEL, view="gather").frames
+    frames = draw(LECTURE, x=X, kernel=KERNEL, view="gather").film.frames
     assert len({(frame.width, frame.height) for frame in frames}) == 1
 
 

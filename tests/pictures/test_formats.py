@@ -45,20 +45,33 @@ def test_png_shows_the_theme(lecture: Picture) -> None:
 
 
 def test_gif_has_a_frame_for_each_step_and_goes_round(lecture: Picture) -> None:
-    told: list[tuple[int, int]] = []
-    image = opened(lecture.gif(progress=lambda done, steps: told.append((done, steps))))
-    assert getattr(image, "n_frames", 0) == len(lecture.steps) == 16
+    image = opened(lecture.gif())
+    assert getattr(image, "n_frames", 0) == len(lecture.film.steps) == 16
     assert image.info["loop"] == 0
     assert image.info["duration"] == 1000 * raster.STEP_SECONDS
-    assert told == [(done, 16) for done in range(1, 17)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        (".html", ["steps computed", "frames laid out"]),
+        (".gif", ["steps computed", "frames laid out", "frames painted"]),
+        (".svg", []),
+    ],
+)
+def test_animations_tell_how_far_they_are(lecture: Picture, tmp_path: Path, kind: str, parts: list[str]) -> None:
+    told: list[tuple[str, int, int]] = []
+    path = lecture.save(tmp_path / f"lecture{kind}", progress=lambda *each: told.append(each))
+    assert told == [(part, done, 16) for part in parts for done in range(1, 17)]
+    assert path.read_bytes() == lecture.save(tmp_path / f"untold{kind}").read_bytes()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_gif_keeps_the_colours_of_the_theme(lecture: Picture, theme: str) -> None:
     image = opened(lecture.gif(theme))
-    image.seek(len(lecture.steps) - 1)
+    image.seek(len(lecture.film.steps) - 1)
     gif = np.asarray(image.convert("RGB"), int)
-    painted = np.asarray(raster._painted(lecture.frames[-1], THEMES[theme], raster.GIF_SCALE), int)
+    painted = np.asarray(raster._painted(lecture.film.frames[-1], THEMES[theme], raster.GIF_SCALE), int)
     flat = np.zeros(painted.shape[:2], bool)
     for colour in map(raster._parts, THEMES[theme].fills.values()):
         flat |= (painted == colour).all(axis=2)
@@ -117,15 +130,15 @@ def test_every_frame_of_the_page_shows_the_items_of_its_step(name: str) -> None:
     moving = [re.sub(r"^<g[^>]*>|</g>$", "", line) for line in group[1].split("\n")]
     outside = html.replace(group[1], "")
     document = frames_of(html)
-    assert len(document["frames"]) == len(document["words"]) == len(picture.frames)
-    for shown, drawing in zip(document["frames"], picture.frames, strict=True):
+    assert len(document["frames"]) == len(document["words"]) == len(picture.film.frames)
+    for shown, drawing in zip(document["frames"], picture.film.frames, strict=True):
         wanted = {item_text(item) for item in drawing.back}
         assert {line for line in wanted if line not in outside} == {moving[at] for at in shown}
 
 
 @pytest.mark.parametrize("name", ["lecture_torch_zeros", "dilation", "convolution_scatter"])
 def test_nothing_on_the_page_covers_text(name: str) -> None:
-    shared = page._Shared.of(CASES[name]().frames)
+    shared = page._Shared.of(CASES[name]().film.frames)
     kinds = [isinstance(item, Rectangle) for item in (*shared.moving, *shared.words)]
     assert kinds == sorted(kinds, reverse=True)
     assert all(isinstance(item, Rectangle) for item in shared.ground)
@@ -151,7 +164,7 @@ def test_a_huge_layer_is_a_small_file(view: str, size: int) -> None:
 
 def test_a_long_animation_is_a_small_page() -> None:
     picture = draw(HUGE, (1, 1, 20, 20), view="gather")
-    assert len(picture.steps) == STEPS_LIMIT
+    assert len(picture.film.steps) == STEPS_LIMIT
     assert len(picture.html()) < 500_000
 
 
@@ -180,6 +193,32 @@ def test_a_file_that_cannot_be_written_is_left_alone(lecture: Picture, tmp_path:
     with pytest.raises(UnstrideError, match="cannot be written"):
         lecture.save(tmp_path / "taken.svg")
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken.svg"]
+
+
+def test_a_link_is_followed_and_permissions_stay(lecture: Picture, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.svg"
+    kept.write_text("old")
+    kept.chmod(0o640)
+    (tmp_path / "link.svg").symlink_to(kept)
+    lecture.save(tmp_path / "link.svg")
+    assert (tmp_path / "link.svg").is_symlink()
+    assert kept.read_text() == lecture.svg()
+    assert kept.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(
+    lecture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old.svg").write_text("old")
+
+    def full(self: Path, target: Path) -> Path:
+        del self, target
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UnstrideError, match="No space left"):
+        lecture.save(tmp_path / "old.svg")
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("old.svg", "old")]
 
 
 def test_notebooks_get_svg_and_a_player(lecture: Picture) -> None:

@@ -11,7 +11,16 @@ from tests.golden_files import GOLDEN, check_golden
 from .cases import CASES
 
 FOLDER = GOLDEN / "pictures"
-AS_TEXT = ("lecture_compare", "lecture_keras_scatter", "one_axis", "three_axes", "unet", "convolution_gather", "huge")
+AS_TEXT = (
+    "lecture_compare",
+    "lecture_keras_scatter",
+    "one_axis",
+    "three_axes",
+    "unet",
+    "convolution_gather",
+    "huge",
+    "gain_uneven_weights",
+)
 
 
 @pytest.mark.parametrize("name", CASES)

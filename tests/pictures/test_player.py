@@ -67,12 +67,14 @@ def browse(tmp_path: Path) -> Browse:
 def test_the_player_shows_each_step(browse: Browse, name: str) -> None:
     picture = CASES[name]()
     answer = browse(picture.html(), STEPPED)
-    shared = set(page._Shared.of(picture.frames).words)
-    assert len(answer["seen"]) == len(picture.frames)
-    for step, (seen, drawing, scene) in enumerate(zip(answer["seen"], picture.frames, picture.steps, strict=True), 1):
+    shared = set(page._Shared.of(picture.film.frames).words)
+    assert len(answer["seen"]) == len(picture.film.frames)
+    for step, (seen, drawing, scene) in enumerate(
+        zip(answer["seen"], picture.film.frames, picture.film.steps, strict=True), 1
+    ):
         labels = [item.text for item in drawing.back if isinstance(item, Label) and item not in shared]
         assert seen["shown"] == sorted(labels)
-        assert seen["told"] == f"step {step} of {len(picture.frames)}: {scene.notes[0]}"
+        assert seen["told"] == f"step {step} of {len(picture.film.frames)}: {scene.notes[0]}"
     assert answer["name"] == "Pause"
     assert answer["after"].startswith("step 3 of")
 

@@ -53,7 +53,12 @@ class Converted(Outcome):
         """``y`` in the dialect's layout, from ``x`` in the same; the activation applied."""
         data = as_array(x, "x")
         first = DataLayout.first(self.layer.rank)
-        y = self._compute(_usual_layout(self._target, self.layer.rank).to(first, data.shape).apply(data))
+        usual = _usual_layout(self._target, self.layer.rank)
+        _, channels, size = usual.split(data.shape)
+        if (channels, size) != (self.layer.in_channels, self.layer.input_size):
+            rule = f"was converted for {self.layer.in_channels} channels of the sizes {self.layer.input_size}"
+            raise UnstrideError(Reason.SIZE, rule, argument="x.shape", value=data.shape, hint="convert it again")
+        y = self._compute(usual.to(first, data.shape).apply(data))
         applied = Activation.of(self.activation)
         y = applied(y) if applied else y
         written: Array = first.to(_output_layout(self._target, self.layer.rank), y.shape).apply(y)

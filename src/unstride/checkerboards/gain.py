@@ -84,13 +84,25 @@ class Gain:
         gains: Map = _nested(self.values[small, large])
         return gains
 
+    def pair_alternation(self, small: int, large: int) -> Fraction | float:
+        """The number of the same two channels on their own."""
+        return share(self.values[small, large].reshape(1, 1, self._phases))[0]
+
     @cached_property
     def worst(self) -> tuple[int, int]:
         """The pair of channels whose gains alternate most; ``large`` counts within the group."""
-        apart = self.values.reshape(*self.values.shape[:2], self._phases).astype(object)
+        apart = self.values.reshape(*self.values.shape[:2], self._phases)
         spread = self._phases * _squares(apart).sum(2) - _squares(apart.sum(2))
         small, large = divmod(int(np.argmax(spread)), self.values.shape[1])
         return small, large
+
+    @property
+    def worst_channels(self) -> tuple[int, int]:
+        """The same pair as input and output channel of the whole layer."""
+        small, large = self.worst
+        wide = self.layer.large_channels // self.layer.groups
+        whole = small // (self.layer.small_channels // self.layer.groups) * wide + large
+        return (small, whole) if self.layer.transposed else (whole, small)
 
     def as_json(self) -> dict[str, Any]:
         """The gains as JSON values."""

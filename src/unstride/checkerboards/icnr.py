@@ -23,6 +23,7 @@ from ..computation import as_array
 from ..dialects import registry
 from ..dialects.arguments import Sizes, check_divides, integer, per_axis
 from ..dialects.spec import Spec, checked_shape
+from ..engine.dtypes import check_kind
 from ..engine.memory import check_bytes
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer, WeightLayout
@@ -65,20 +66,41 @@ def icnr(
     for channels, name in ((small, "the small channels"), (large, "the large channels")):
         check_divides(groups, channels, name)
     check_bytes(2 * prod(shape) * np.dtype(np.float64).itemsize, f"a kernel of shape {shape}")
-    draw = np.random.default_rng(seed)
+    kind, draw = _element_type(dtype, initialize), _random(seed)
     if subpixel:
         if small % prod(steps):
             rule = f"needs a multiple of the shuffled channels, {prod(steps)}, as output channels"
             raise UnstrideError(Reason.CHANNELS, rule, argument="shape", value=shape)
         smaller = layout.shape_of(kernel, small // prod(steps), large, groups)
         values = _drawn(initialize, smaller, prod(kernel) * inputs // groups, draw)
-        return _spread_channels(layout, values, prod(steps), phases_first=last and groups == 1).astype(dtype)
+        return _spread_channels(layout, values, prod(steps), phases_first=last and groups == 1).astype(kind)
     taps = tuple(size // step for size, step in zip(kernel, steps, strict=True))
     if not all(taps):
         rule, hint = f"is shorter than the stride {steps}: some phases have no tap", "use a kernel of stride or more"
         raise UnstrideError(Reason.KERNEL, rule, argument="shape", value=shape, hint=hint)
     values = _drawn(initialize, layout.shape_of(taps, small, large, groups), prod(taps) * inputs // groups, draw)
-    return _spread_taps(layout, values, kernel, steps).astype(dtype)
+    return _spread_taps(layout, values, kernel, steps).astype(kind)
+
+
+def _element_type(dtype: DTypeLike, initialize: Initialize | None) -> np.dtype[Any]:
+    """The element type; the values drawn here would all round to 0 in one of integers."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError as error:
+        raise UnstrideError(Reason.DTYPE, str(error), argument="dtype", value=dtype) from None
+    check_kind(np.empty(0, kind), "dtype")
+    if initialize is None and kind.kind in "iu":
+        hint = "or give initialize, which draws integers"
+        raise UnstrideError(Reason.DTYPE, "must be of floating point", argument="dtype", value=str(kind), hint=hint)
+    return kind
+
+
+def _random(seed: int | np.random.Generator | None) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        rule = "must be a non-negative integer or a numpy.random.Generator"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="seed", value=seed) from None
 
 
 def channels_last(layout: DataLayout) -> bool:
@@ -108,6 +130,7 @@ def _drawn(initialize: Initialize | None, shape: Shape, inputs: int, draw: np.ra
     if values.shape != shape:
         rule = f"must return an array of the shape it is given, {shape}"
         raise UnstrideError(Reason.KERNEL, rule, argument="initialize", value=values.shape)
+    check_kind(values, "initialize")
     return values
 
 

@@ -74,13 +74,10 @@ def _weights(layer: Layer, gain: Gain | None) -> Iterator[str]:
 
 def _pair(layer: Layer, gain: Gain) -> Iterator[str]:
     """The gains of the two channels that alternate most, and the channels by their numbers."""
-    small, large = gain.worst
-    yield from draw_map(gain.pair(small, large), _number)
+    yield from draw_map(gain.pair(*gain.worst), _number)
     if gain.values.size > prod(layer.stride):
-        wide = layer.large_channels // layer.groups
-        whole = small // (layer.small_channels // layer.groups) * wide + large
-        pair = (small, whole) if layer.transposed else (whole, small)
-        yield f"   these are from input channel {pair[0]} to output channel {pair[1]}, the pair that alternates most"
+        source, target = gain.worst_channels
+        yield f"   these are from input channel {source} to output channel {target}, the pair that alternates most"
     if len(gain.channels) > 1:
         worst = sorted(enumerate(gain.channels), key=lambda each: -each[1])[:_WORST]
         named = ", ".join(f"{channel} ({_percent(value)})" for channel, value in worst)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..dialects.spec import Spec
     from ..pictures import Picture
 
-VIEWS = ("scatter", "gather", "zeros", "matrix", "coverage")
-QUIET_SECONDS = 2.0
+VIEWS = ("scatter", "gather", "zeros", "matrix", "coverage", "gain")
+QUIET_SECONDS = 0.5
 """A picture that takes longer tells how far it is"""
 
 
@@ -71,10 +71,10 @@ def _save(picture: Picture, output: str, theme: str) -> None:
     """Write the file, telling how far it is where that takes long."""
     started, told = monotonic(), False
 
-    def progress(done: int, steps: int) -> None:
+    def progress(what: str, done: int, steps: int) -> None:
         nonlocal told
         if sys.stderr.isatty() and monotonic() - started > QUIET_SECONDS:
-            click.echo(f"\r{done} of {steps} frames", nl=False, err=True)
+            click.echo(f"\r\x1b[K{what}: {done} of {steps}", nl=False, err=True)
             told = True
 
     picture.save(output, theme, progress)

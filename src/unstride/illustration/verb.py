@@ -8,15 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..dialects.code import parse
-from ..dialects.spec import Spec, checked_spec
+from ..dialects.spec import Spec, checked_shape, checked_spec
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
-from ..pictures import Example, Picture, View
-from ..pictures.views import LETTERS
+from ..pictures import Example, Period, Picture, View
+from ..pictures.compare import LETTERS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+INTEGER_LIMIT = 10**300
 TEXT_LIMIT = 100_000
 """Longest array that is written out on a command line."""
 
@@ -34,10 +35,10 @@ def draw(
 ) -> Picture:
     """A picture of a pasted line, a spec or a layer, which shows itself in a notebook and saves itself to a file.
 
-    ``view`` is scatter, gather, zeros, matrix, coverage, or compare (with other layers on the same input). ``x`` and
-    ``kernel`` put numbers on it: whole arrays in the dialect's own layouts, or one channel's spatial values alone.
-    ``channels`` are the input and the output channel drawn. Raises UnstrideError as ``Spec.read`` does, and for
-    arrays of other shapes.
+    ``view`` is scatter, gather, zeros, matrix, coverage, gain (both causes of a checkerboard, from ``kernel``), or
+    compare (with other layers on the same input). ``x`` and ``kernel`` put numbers on it: whole arrays in the
+    dialect's own layouts, or one channel's spatial values alone. ``channels`` are the input and the output channel
+    drawn. Raises UnstrideError as ``Spec.read`` does, and for arrays of other shapes.
 
     >>> picture = draw("Conv1DTranspose(1, 2, strides=2)", x=[1, 2], kernel=[3, 4])
     >>> [cell.value for cell in picture.scene.grids[-1].cells]
@@ -48,8 +49,12 @@ def draw(
     data, weights = _array(x, "x"), _array(kernel, "kernel")
     layer = given if isinstance(given, Layer) else _read(given, input_shape, kernel_shape, data, weights)
     _check_channels(layer, channels)
+    if not (layer.in_channels and layer.out_channels) and (data is not None or weights is not None):
+        rule = "a layer without channels has no numbers"
+        raise UnstrideError(Reason.CHANNELS, rule, argument="channels", value=(layer.in_channels, layer.out_channels))
     numbers = _channel(given, layer, data, channels[0]), _taps(given, layer, weights, channels)
-    first = Example(layer, _label(given), *numbers, channels, _flipped(given, layer))
+    period = _period(given, layer, weights, channels) if chosen is View.GAIN else None
+    first = Example(layer, _label(given), *numbers, channels, _flipped(given, layer), period)
     others = [_other(other, first) for other in compare]
     if len(others) >= len(LETTERS):
         rule = f"at most {len(LETTERS) - 1} other layers fit on one picture"
@@ -68,9 +73,9 @@ def written_values(text: str | None, name: str) -> Any:
     """An array written out in brackets, such as ``[[2,1],[3,2]]``, or the name of a file that holds one."""
     if text is None:
         return None
-    if not text.lstrip().startswith("["):
-        from ..files import load
+    from ..files import SUFFIXES, load
 
+    if any(suffix in text for suffix in SUFFIXES):
         return load(text)
     try:
         if len(text) > TEXT_LIMIT:
@@ -87,11 +92,12 @@ def _view(view: str | None, *, comparing: bool) -> View:
     if name not in list(View):
         rule = f"must be one of {', '.join(View)}"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="view", value=view)
-    if comparing != (name == View.COMPARE):
-        hint = "give the other layers to compare, or leave them out"
-        raise UnstrideError(
-            Reason.ARGUMENT, "compares layers, and is for that only", argument="view", value=name, hint=hint
-        )
+    if comparing and name != View.COMPARE:
+        rule, hint = "shows one layer; only compare shows several", "leave out the view, or the layers to compare"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="view", value=name, hint=hint)
+    if name == View.COMPARE and not comparing:
+        hint = "give compare=[...], or --compare CODE"
+        raise UnstrideError(Reason.ARGUMENT, "needs other layers", argument="view", value=name, hint=hint)
     return View(name)
 
 
@@ -101,9 +107,13 @@ def _array(value: ArrayLike | None, name: str) -> Any:
     from ..computation import as_array
 
     array = as_array(value, name)
-    integers = array.dtype.kind == "O" and all(isinstance(entry, int) for entry in array.flat)  # longer than 64 bits
-    if array.dtype.kind not in "biufcV" and not integers:
-        raise UnstrideError(Reason.DTYPE, "must hold numbers", argument=name, value=str(array.dtype))
+    if array.dtype.kind == "O":  # integers longer than 64 bits; they may still meet floating-point ones
+        known = all(isinstance(entry, int) and abs(entry) < INTEGER_LIMIT for entry in array.flat)
+    else:
+        known = array.dtype.kind in "biufcV" and array.dtype.type.__name__ != "void"  # V: also short floating point
+    if not known:
+        rule = f"must hold numbers, integers below {INTEGER_LIMIT:.0e}"
+        raise UnstrideError(Reason.DTYPE, rule, argument=f"{name}.dtype", value=str(array.dtype))
     return array
 
 
@@ -120,7 +130,7 @@ def _read(
     spec: Spec, input_shape: tuple[int, ...] | None, kernel_shape: tuple[int, ...] | None, data: Any, weights: Any
 ) -> Layer:
     """The layer for the shapes given, or for those of the arrays."""
-    shape = input_shape or spec.known_input_shape
+    shape = spec.known_input_shape if input_shape is None else checked_shape(input_shape, "input_shape")
     if shape is None and data is not None:
         shape = _completed(spec, data.shape)
     if shape is None:
@@ -130,7 +140,7 @@ def _read(
         layout = spec.weight_layout(spec.data_layout(len(shape)).rank)
         whole = weights.ndim == len(layout.order)
         kernel_shape = weights.shape if whole else layout.shape_of(weights.shape, 1, 1) if spec.functional else None
-    return spec.read(tuple(shape), kernel_shape)
+    return spec.read(shape, kernel_shape)
 
 
 def _completed(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -147,6 +157,9 @@ def _completed(spec: Spec, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _check_channels(layer: Layer, channels: tuple[int, int]) -> None:
     """UnstrideError unless the two channels exist and meet."""
+    if not isinstance(channels, (tuple, list)) or [type(channel) for channel in channels] != [int, int]:
+        rule = "must be two integers: a channel of the input, and one of the output"
+        raise UnstrideError(Reason.CHANNELS, rule, argument="channels", value=channels)
     for name, channel, most in zip(("input", "output"), channels, (layer.in_channels, layer.out_channels), strict=True):
         if not 0 <= channel < max(1, most):
             rule = f"{name} channels here are 0 to {most - 1}"
@@ -181,22 +194,56 @@ def _taps(given: Spec | Layer, layer: Layer, weights: Any, channels: tuple[int, 
     """The taps between two channels, in the relation's order; a framework that reverses its taps does so here too."""
     if weights is None:
         return None
+    whole, canonical_weights = _weights(given, layer, weights)
+    return canonical_weights[_pair(whole, channels)]
+
+
+def _weights(given: Spec | Layer, layer: Layer, weights: Any) -> tuple[Layer, Any]:
+    """The whole kernel in the relation's order; of one channel's taps alone, with the layer of that channel."""
     layout = canonical(layer.rank) if isinstance(given, Layer) else given.weight_layout(layer.rank)
     if weights.shape == layer.kernel:
-        layer, channels = replace(layer, small_channels=1, large_channels=1, groups=1), (0, 0)
+        layer = replace(layer, small_channels=1, large_channels=1, groups=1)
         weights = weights.reshape(layout.shape(layer))
     if weights.shape != layout.shape(layer):
         rule = f"this layer's kernel array has the shape {layout.shape(layer)}: {layout.name}"
         raise UnstrideError(Reason.KERNEL, rule, argument="kernel.shape", value=weights.shape)
+    return layer, layout.to(canonical(layer.rank), layer).apply(weights)
+
+
+def _pair(layer: Layer, channels: tuple[int, int]) -> tuple[int, int]:
+    """Where two channels are in canonical weights; of one channel's taps alone, there is no other place."""
     small, large = channels if layer.transposed else channels[::-1]
-    per_group = layer.large_channels // layer.groups
-    return layout.to(canonical(layer.rank), layer).apply(weights)[small, large % per_group]
+    return min(small, layer.small_channels - 1), large % (layer.large_channels // layer.groups)
+
+
+def _period(given: Spec | Layer, layer: Layer, weights: Any, channels: tuple[int, int]) -> Period | None:
+    """Coverage and gains of one period; None without a kernel."""
+    if weights is None:
+        return None
+    from ..answers.coverage import measure_coverage
+    from ..checkerboards.gain import measure_gain
+
+    coverage = measure_coverage(layer)
+    gain = measure_gain(*_weights(given, layer, weights))
+    place = _pair(gain.layer, channels)
+    several = gain.values.shape[:2] != (1, 1)
+    return Period(
+        tuple(axis.pattern for axis in coverage.axes),
+        gain.values[place],
+        float(coverage.alternation),
+        float(gain.pair_alternation(*place)),
+        float(gain.alternation) if several else None,
+        gain.worst_channels if several and gain.alternation else None,
+    )
 
 
 def _other(other: str | Spec | Layer, first: Example) -> Example:
     """Another layer on the first one's input and kernel."""
     given = _given(other)
-    layer = given if isinstance(given, Layer) else _read_alike(given, first.layer)
+    try:
+        layer = given if isinstance(given, Layer) else _read_alike(given, first.layer)
+    except UnstrideError as error:
+        raise error.located(f"in the layer to compare, on the same input: {_label(given)}") from None
     if layer.transposed != first.transposed or layer.input_size != first.layer.input_size:
         rule = "layers are compared on one input, in one direction"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="compare", value=_label(given) or layer)

@@ -60,7 +60,8 @@ class Lettering:
             return cell
         if cell.value is None:
             return cell if self.indexed else replace(cell, text="")
-        return replace(cell, text=number(cell.value, self.digits))
+        text = number(cell.value, self.digits)
+        return cell if text == cell.text else replace(cell, text=text)
 
 
 def beside(grid: Grid) -> float:
@@ -144,9 +145,10 @@ def swatch(name: str, x: float, y: float) -> Iterator[Item]:
     size = 14.0
     if name == "box":
         yield Rectangle(x + 1, y + 1, size - 2, size - 2, "", "box", 3.0)
-    elif name == "heat":
+    elif name in ("heat", "negative"):
+        sign = -1 if name == "negative" else 1
         for step in range(3):
-            yield Rectangle(x + step * size / 3, y, size / 3, size, heat((1 + 2.5 * step) / 6))
+            yield Rectangle(x + step * size / 3, y, size / 3, size, heat(sign * (1 + 2.5 * step) / 6))
     elif name == "active":
         yield Rectangle(x, y, size, size, "active", "accent", 2.0)
     else:

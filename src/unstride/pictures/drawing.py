@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from .cells import Lettering, above, beside, put_grid, swatch
 from .lettering import fitted, text_width, wrapped
-from .scene import Grid, Panel, Scene, Sign
-from .shapes import Drawing, Item, Label, Rectangle, moved
+from .scene import Grid, Line, Panel, Scene, Sign
+from .shapes import Drawing, Item, Label, Rectangle
 
 MARGIN = 18.0
 GAP = 16.0
@@ -28,7 +29,20 @@ CELL_SLICED = 30.0
 """Largest cell where slices stand side by side"""
 
 
-def lay_out(scenes: Sequence[Scene]) -> tuple[Drawing, ...]:
+Progress = Callable[[str, int, int], None]
+"""told what is done (such as ``frames laid out``), how many of them are, and of how many"""
+Each = TypeVar("Each")
+
+
+def counted(items: Sequence[Each], what: str, progress: Progress | None) -> Iterator[Each]:
+    """The items; how many have been taken is told."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None:
+            progress(what, done, len(items))
+
+
+def lay_out(scenes: Sequence[Scene], progress: Progress | None = None) -> tuple[Drawing, ...]:
     """Drawings of one size for scenes that follow one another."""
     roles = {str(name) for scene in scenes for name in _roles(scene)}
     longest = max((max(grid.size) for scene in scenes for grid in scene.grids), default=1)
@@ -36,7 +50,8 @@ def lay_out(scenes: Sequence[Scene]) -> tuple[Drawing, ...]:
     if any(len(panel.grids) > 1 and not panel.stacked for scene in scenes for panel in scene.panels):
         cell = min(cell, CELL_SLICED)
     letterings = _letterings(scenes, cell)
-    pages = [_Page(scene, cell, roles, letterings) for scene in scenes]
+    told = counted(scenes, "frames laid out", progress)
+    pages = [_Page(scene, cell, roles, letterings) for scene in told]
     width = max(page.width for page in pages)
     drawings = [page.finish(width) for page in pages]
     height = max(drawing.height for drawing in drawings)
@@ -73,74 +88,54 @@ def _roles(scene: Scene) -> Iterator[str]:
             yield "active"
         if any(not box.order for box in grid.boxes):
             yield "box"
+        if any(cell.level < 0 for cell in grid.cells):
+            yield "negative"
 
 
 class _Page:
-    """The panels of one scene placed on a page; words are added once the width is known."""
+    """The panels of one scene in rows; they are placed once the width, and so the height of the title, is known."""
 
     def __init__(self, scene: Scene, cell: float, roles: set[str], letterings: Letterings) -> None:
         self.scene, self.roles, self.letterings = scene, roles, letterings
+        self.lines = [(_heading(line), tuple(_rows(line, cell))) for line in scene.lines]
         self.back: list[Item] = []
         self.front: list[Item] = []
-        self.y = 0.0
-        self.right = LEAST_WIDTH - MARGIN
-        for line in scene.lines:
-            if line.heading:
-                heading, size = fitted(line.heading, PAGE_WIDTH, 13)
-                self._label(Label(MARGIN, self.y + 7, heading, size, "ink", "start", bold=True))
-                self.y += 24
-            self._flow(line.parts, cell * COMPACT if line.compact else cell)
 
     @property
     def width(self) -> float:
-        """Right edge of everything placed, with the margin."""
-        return self.right + MARGIN
-
-    def _label(self, label: Label) -> None:
-        self.back.append(label)
-        self.right = max(self.right, label.x + label.width)
-
-    def _flow(self, parts: Sequence[Panel | Sign], cell: float) -> None:
-        """Panels from left to right, a new row where the page is full."""
-        row: list[tuple[float, str, _Block]] = []
-        x, sign = MARGIN, ""
-        for part in parts:
-            if isinstance(part, Sign):
-                sign = part.text
-                continue
-            block, lead = _Block(part, cell), SIGN_WIDTH if sign else 0.0
-            if row and x + lead + block.width > PAGE_WIDTH:
-                self._place(row)
-                row, x = [], MARGIN
-            row.append((x + lead, sign, block))
-            x, sign = x + lead + block.width + GAP, ""
-        self._place(row)
-
-    def _place(self, row: list[tuple[float, str, _Block]]) -> None:
-        """One row, the first cells of all panels at one height."""
-        top = max((block.top for _, _, block in row), default=0.0)
-        for x, sign, block in row:
-            y = self.y + top - block.top
-            if sign:
-                self.back.append(Label(x - SIGN_WIDTH / 2 - 4, y + block.middle, sign, 22, "faint"))
-            block.place(x, y, self.letterings, self.back, self.front)
-            self.right = max(self.right, x + block.width)
-        self.y += max((top - block.top + block.height for _, _, block in row), default=0.0) + GAP
+        """Right edge of everything, with the margin."""
+        headings = (heading.x + heading.width for heading, _ in self.lines if heading)
+        panels = (x + block.width for _, rows in self.lines for row in rows for x, _, block in row)
+        return max(LEAST_WIDTH - MARGIN, *headings, *panels) + MARGIN
 
     def finish(self, width: float) -> Drawing:
         """Title above, notes and legend below."""
         words: list[Item] = []
-        top = self._paragraph(words, MARGIN + 8, self.scene.title, 14, width, bold=True, mono=True, most=3)
-        top = self._paragraph(words, top, self.scene.subtitle, 13, width, ink="faint") + 8
-        self.back = [moved(item, top) for item in self.back]
-        self.front = [moved(item, top) for item in self.front]
-        y = top + self.y + 2
+        y = self._paragraph(words, MARGIN + 8, self.scene.title, 14, width, bold=True, mono=True, most=3)
+        y = self._paragraph(words, y, self.scene.subtitle, 13, width, ink="faint") + 8
+        for heading, rows in self.lines:
+            if heading:
+                self.back.append(replace(heading, y=y + 7))
+                y += 24
+            for row in rows:
+                y = self._place(row, y)
+        y += 2
         for note in self.scene.notes:
             y = self._paragraph(words, y, note, 13, width, most=4)
         y = self._legend(words, y + 6, width)
         scene = self.scene
         back = ((Rectangle(0, 0, width, y, "page"), *words, *self.back), tuple(self.front))
         return Drawing(width, y, f"{scene.title} — {scene.subtitle}", scene.description, *back)
+
+    def _place(self, row: Row, y: float) -> float:
+        """One row, the first cells of all panels at one height; where the next begins."""
+        top = max(block.top for _, _, block in row)
+        for x, sign, block in row:
+            begin = y + top - block.top
+            if sign:
+                self.back.append(Label(x - SIGN_WIDTH / 2 - 4, begin + block.middle, sign, 22, "faint"))
+            block.place(x, begin, self.letterings, self.back, self.front)
+        return y + max(top - block.top + block.height for _, _, block in row) + GAP
 
     @staticmethod
     def _paragraph(
@@ -172,6 +167,29 @@ class _Page:
             words += [*swatch(name, x, y - 7), label]
             x = label.x + label.width + 16
         return y + MARGIN
+
+
+def _heading(line: Line) -> Label | None:
+    heading, size = fitted(line.heading, PAGE_WIDTH, 13)
+    return Label(MARGIN, 0.0, heading, size, "ink", "start", bold=True) if heading else None
+
+
+def _rows(line: Line, cell: float) -> Iterator[Row]:
+    """Panels from left to right, a new row where the page is full."""
+    row: Row = []
+    x, sign = MARGIN, ""
+    for part in line.parts:
+        if isinstance(part, Sign):
+            sign = part.text
+            continue
+        block, lead = _Block(part, cell * COMPACT if line.compact else cell), SIGN_WIDTH if sign else 0.0
+        if row and x + lead + block.width > PAGE_WIDTH:
+            yield row
+            row, x = [], MARGIN
+        row.append((x + lead, sign, block))
+        x, sign = x + lead + block.width + GAP, ""
+    if row:
+        yield row
 
 
 class _Block:
@@ -220,3 +238,7 @@ class _Block:
         for place, (grid, (left, top)) in enumerate(self._placed()):
             corner = x + left + self.beside, y + top + above(grid)
             put_grid(grid, *corner, self.cell, letterings[self.panel.title, place], back, front)
+
+
+Row = list[tuple[float, str, _Block]]
+"""left edge, sign before it, panel"""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import islice, product
-from math import gcd, prod
+from math import prod
 from typing import Any
 
 from ..errors import Reason, UnstrideError
@@ -32,6 +32,7 @@ class Term:
     large: Index
 
 
+@lru_cache(4096)
 def taps_meeting(axis: Axis, large: int) -> range:
     """The taps that ``Axis.taps`` finds at any integer ``large``, as a progression: no loop over a long kernel.
 
@@ -39,10 +40,9 @@ def taps_meeting(axis: Axis, large: int) -> range:
     range(0, 3, 2)
     """
     place = large + axis.before
-    divisor = gcd(axis.stride, axis.dilation)
+    period, divisor = axis.period, axis.stride // axis.period
     if place % divisor:
         return range(0)
-    period = axis.stride // divisor
     root = place // divisor * pow(axis.dilation // divisor, -1, period) % period
     # 0 ≤ (place − dilation·tap) / stride < small
     least = max(0, -(-(place - axis.stride * (axis.small - 1)) // axis.dilation))
@@ -67,6 +67,27 @@ def origin(layer: Layer, small: Index, tap: Index) -> Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """What happens away from the borders, where all repeats every stride.
+
+    Phase ``r`` of an axis holds the large indices that are ``r`` modulo the stride.
+    """
+
+    stamps: tuple[tuple[int, ...], ...]
+    """per axis, how many taps each phase has"""
+    gains: Any
+    """what the taps of each phase add up to between the two channels: an array or nested sequences, stride's sizes"""
+    coverage: float
+    """alternation of the stamps, 0…1"""
+    weights: float
+    """alternation of the gains, 0…1"""
+    layer: float | None = None
+    """alternation of the gains of all channels together, where there are more than these"""
+    worst: tuple[int, int] | None = None
+    """the input and output channel whose gains alternate most, where any do"""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A layer, perhaps with numbers."""
 
@@ -81,9 +102,14 @@ class Example:
     """which input and which output channel"""
     flipped: bool = False
     """whether the framework's kernel array holds the taps in reverse"""
+    period: Period | None = None
+    """for the view ``gain`` only"""
 
     def __post_init__(self) -> None:
-        for name, nested, size in (("x", self.x, self.layer.input_size), ("kernel", self.kernel, self.layer.kernel)):
+        given: list[tuple[str, Any, Index]] = [("x", self.x, self.layer.input_size)]
+        given.append(("kernel", self.kernel, self.layer.kernel))
+        given.append(("gains", self.period.gains if self.period else None, self.layer.stride))
+        for name, nested, size in given:
             if nested is not None and _shape(nested, self.layer.rank) != size:
                 rule = f"must have the sizes {size}"
                 raise UnstrideError(Reason.SIZE, rule, argument=name, value=_shape(nested, self.layer.rank))
@@ -118,12 +144,12 @@ class Example:
             return None
         if not self.transposed and not inside(self.layer, index):
             return 0
-        found: Number = _at(self.x, index)
+        found: Number = element(self.x, index)
         return found
 
     def weight(self, tap: Index) -> Number | None:
         """The kernel's number at a tap, None where no numbers are given."""
-        return None if self.kernel is None else _at(self.kernel, tap)
+        return None if self.kernel is None else element(self.kernel, tap)
 
     def product(self, term: Term) -> Number | None:
         """Input times weight, None where no numbers are given."""
@@ -160,9 +186,10 @@ class Example:
         return self.sum(self.output_terms(output))
 
 
-def _at(nested: Any, index: Index) -> Any:
+def element(nested: Any, index: Index) -> Any:
+    """The number at an index of an array or of nested sequences, as Python's own."""
     found = reduce(lambda inner, place: inner[place], index, nested)
-    return found.item() if hasattr(found, "item") else found  # an array's element as Python's exact number
+    return found.item() if hasattr(found, "item") else found
 
 
 def _shape(nested: Any, rank: int) -> tuple[int, ...] | None:

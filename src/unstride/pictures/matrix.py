@@ -40,9 +40,11 @@ def matrix(example: Example) -> Scene:
     )
     second = Panel(f"Mᵀ: {sizes[1]}", (_entries(example, inputs, outputs, turned=True),))
     entries = prod(layer.output_size) * prod(layer.input_size)
-    where = "each tap stands where large + before = stride·small + dilation·tap"
+    sides = ("output", "input") if layer.transposed else ("input", "output")
+    ahead = "crop" if layer.transposed else "padding"
+    where = f"w[k] stands where {sides[0]} index + {ahead} = stride · {sides[1]} index + dilation · k, on every axis"
     counted = all(axis.kernel <= COUNT_LIMIT for axis in layer.axes)
-    note = f"{products(example)} of the {entries} entries hold a tap; {where}" if counted else where
+    note = f"{products(example)} of the {entries} entries hold a weight of the kernel; {where}" if counted else where
     return Scene(
         View.MATRIX,
         example.label or captions.named(example),

@@ -35,6 +35,15 @@ def exact(value: Number) -> str:
     return text.replace("-", "−")
 
 
+def percent(share: float) -> str:
+    """A share of 0…1.
+
+    >>> percent(0), percent(0.19), percent(1e-9), percent(1)
+    ('0 %', '19 %', 'below 0.01 %', '100 %')
+    """
+    return "below 0.01 %" if 0 < share < 1e-4 else f"{100 * share:.3g} %"
+
+
 def _rounded(value: float, digits: int) -> str:
     """With ``digits`` in all, or after the point where the number is less than one; powers of ten where it is tiny."""
     whole, size = repr(value).removesuffix(".0"), abs(value)

@@ -222,14 +222,18 @@ class Sides:
 
     def _output(self, index: Index, at: tuple[int, int], role: Role, *, active: bool, tag: str) -> Cell:
         """An output element: all of its sum, or what it is at this step."""
-        example, terms = self.example, self.example.output_terms(index)
-        step, many = None if self.step is None or self.step.still else self.step, len(terms) > TERM_LIMIT
+        example, step = self.example, None if self.step is None or self.step.still else self.step
+        pending = Cell(at, index, Role.PENDING if role is not Role.CROPPED else role, "", None, active, tag)
+        if step and not step.scatters and index > step.at:
+            return pending
+        terms = example.output_terms(index)
+        many = len(terms) > TERM_LIMIT
         if step and step.scatters:
             terms = tuple(term for term in terms if self._given(term, step))
+            if not terms:
+                return pending
             if role is Role.OVERLAP and len(terms) == 1:
                 role = Role.LARGE
-        if step and (not terms if step.scatters else index > step.at):
-            return Cell(at, index, Role.PENDING if role is not Role.CROPPED else role, "", None, active, tag)
         value = None if many else example.sum(terms)
         text = "" if value is None and role is Role.CROPPED else shown_text(value, index)
         return Cell(at, index, role, text, value, active, tag, tip=self._tip(index, value))

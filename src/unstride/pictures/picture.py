@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import to_wire
 from . import views
-from .document import scene_document
-from .drawing import lay_out
+from .drawing import Progress, counted, lay_out
 from .example import Example
 from .page import to_page
-from .raster import Progress, to_gif, to_png
+from .raster import to_gif, to_png
 from .scene import Scene, View
 from .shapes import Drawing
 from .svg import to_svg
@@ -28,6 +27,22 @@ KINDS = (".svg", ".png", ".gif", ".html", ".txt")
 THEMES = ("auto", "light", "dark")
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A view step by step; one scene only for a view that does not move."""
+
+    steps: tuple[Scene, ...]
+    frames: tuple[Drawing, ...]
+    """the steps laid out, all of one size"""
+
+    @classmethod
+    def of(cls, view: View, examples: tuple[Example, ...], progress: Progress | None = None) -> Film:
+        """Every step drawn."""
+        told = counted(views.steps(view, examples), "steps computed", progress)
+        steps = tuple(views.moment(view, examples, step) for step in told) or (views.still(view, examples),)
+        return cls(steps, lay_out(steps, progress))
+
+
 @dataclass(frozen=True)
 class Picture:
     """One view of one layer, or of several that are compared."""
@@ -35,21 +50,20 @@ class Picture:
     view: View
     examples: tuple[Example, ...]
 
+    def __post_init__(self) -> None:
+        if self.view is View.GAIN and any(example.period is None for example in self.examples):
+            rule, hint = "is needed for gains: they are sums of its taps", "give kernel=, or --kernel-values"
+            raise UnstrideError(Reason.ARGUMENT, rule, argument="kernel", value=None, hint=hint)
+
     @cached_property
     def scene(self) -> Scene:
         """What is on the finished picture."""
         return views.still(self.view, self.examples)
 
     @cached_property
-    def steps(self) -> tuple[Scene, ...]:
-        """What is on it step by step; one scene only for a view that does not move."""
-        found = views.steps(self.view, self.examples)
-        return tuple(views.moment(self.view, self.examples, step) for step in found) or (self.scene,)
-
-    @cached_property
-    def frames(self) -> tuple[Drawing, ...]:
-        """The steps laid out, all of one size."""
-        return lay_out(self.steps)
+    def film(self) -> Film:
+        """The picture step by step."""
+        return Film.of(self.view, self.examples)
 
     @cached_property
     def drawing(self) -> Drawing:
@@ -67,11 +81,17 @@ class Picture:
 
     def gif(self, theme: str = "light", progress: Progress | None = None) -> bytes:
         """The steps as an animated GIF; needs Pillow."""
-        return to_gif(self.frames, _plain(theme), progress)
+        shades = _plain(theme)
+        return to_gif(self._filmed(progress).frames, shades, progress)
 
-    def html(self, theme: str = "auto") -> str:
+    def html(self, theme: str = "auto", progress: Progress | None = None) -> str:
         """A page of its own, with a player where there are steps."""
-        return to_page(self.frames, [_words(scene) for scene in self.steps], _theme(theme))
+        colours, film = _theme(theme), self._filmed(progress)
+        return to_page(film.frames, [_words(scene) for scene in film.steps], colours)
+
+    def _filmed(self, progress: Progress | None) -> Film:
+        """The film, made under the caller's eyes if they ask for it."""
+        return self.film if progress is None else Film.of(self.view, self.examples, progress)
 
     def text(self, width: int = WIDTH, *, colour: bool = False) -> str:
         """The finished picture as text."""
@@ -79,7 +99,7 @@ class Picture:
 
     def as_json(self) -> dict[str, Any]:
         """What is on the finished picture, as JSON values."""
-        return {**scene_document(self.scene), "axes": [to_wire(each.layer)["axes"] for each in self.examples]}
+        return {**self.scene.as_json(), "axes": [to_wire(each.layer)["axes"] for each in self.examples]}
 
     def save(self, path: str | os.PathLike[str], theme: str = "auto", progress: Progress | None = None) -> Path:
         """Write it in the kind that the name ends in: .svg, .png, .gif, .html or .txt.
@@ -91,7 +111,7 @@ class Picture:
             ".svg": lambda: self.svg(theme),
             ".png": lambda: self.png(theme),
             ".gif": lambda: self.gif(theme, progress),
-            ".html": lambda: self.html(theme),
+            ".html": lambda: self.html(theme, progress),
             ".txt": lambda: f"{self.text()}\n",
         }
         made = makers[checked_kind(target)]()
@@ -105,9 +125,9 @@ class Picture:
         return self.svg()
 
     def _repr_html_(self) -> str:
-        if len(self.frames) == 1:
+        if len(self.film.frames) == 1:
             return self.svg()
-        height = round(self.frames[0].height) + 130
+        height = round(self.film.frames[0].height) + 130
         style = "width:100%;max-width:1000px;border:0"
         title = escape(self.drawing.title)
         page = escape(self.html())
@@ -116,10 +136,18 @@ class Picture:
 
 
 def checked_kind(path: Path) -> str:
-    """The ending of a file that can be written; UnstrideError for another one."""
-    kind = path.suffix.lower()
+    """The ending of a file that can be written; UnstrideError for another one, before anything is drawn."""
+    kind, rule = path.suffix.lower(), ""
     if kind not in KINDS:
-        raise UnstrideError(Reason.FILE, f"must end in {', '.join(KINDS)}", argument="file", value=str(path))
+        rule = f"must end in {', '.join(KINDS)}"
+    elif "\0" in str(path):
+        rule = "cannot be written: a name holds no zero byte"
+    elif not path.parent.is_dir():
+        rule = "cannot be written: its folder does not exist"
+    elif path.is_dir():
+        rule = "cannot be written: it is a folder"
+    if rule:
+        raise UnstrideError(Reason.FILE, rule, argument="file", value=str(path))
     return kind
 
 
@@ -139,17 +167,19 @@ def _words(scene: Scene) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Through a temporary file beside the target, so that the target is whole or untouched."""
-    temporary: str | None = None
+    """Through a temporary file beside the target, so that the target is whole or untouched.
+
+    A link is followed; an existing file keeps its permissions.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{token_hex(4)}.part")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         rule = f"cannot be written: {error.strerror}"
         raise UnstrideError(Reason.FILE, rule, argument="file", value=str(path)) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Reason, UnstrideError
+from .drawing import Progress, counted
 from .shapes import Drawing, Item, Label, Rectangle
 from .theme import THEMES, Theme
 
@@ -34,9 +35,6 @@ FONTS = {
 PLAIN = str.maketrans({"−": "-", "×": "x", "→": ">", "⋯": "…", "⋮": ":", "⋱": "…", "Σ": "sum"})
 """for the font that Pillow brings, which lacks these signs"""
 
-Progress = Callable[[int, int], None]
-"""told (done, all) after each frame"""
-
 
 def to_png(drawing: Drawing, theme: str = "light") -> bytes:
     """The drawing as a PNG file."""
@@ -60,11 +58,9 @@ def _scale(drawing: Drawing, wanted: float) -> float:
 
 
 def _animated(frames: Sequence[Drawing], theme: Theme, scale: float, progress: Progress | None) -> bytes:
-    palette, images = _palette(theme), []
-    for done, frame in enumerate(frames, 1):
-        images.append(_painted(frame, theme, scale).quantize(palette=palette, dither=_pillow().Image.Dither.NONE))
-        if progress is not None:
-            progress(done, len(frames))
+    palette, plain = _palette(theme), _pillow().Image.Dither.NONE
+    told = counted(frames, "frames painted", progress)
+    images = [_painted(frame, theme, scale).quantize(palette=palette, dither=plain) for frame in told]
     stream = BytesIO()
     durations = [int(1000 * STEP_SECONDS)] * (len(images) - 1) + [int(1000 * END_SECONDS)]
     first, *others = images

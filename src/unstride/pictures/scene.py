@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
+from typing import Any
 
 from .ruler import Ruler
 
@@ -26,6 +28,8 @@ class View(StrEnum):
     """the matrix of the layer, and its transpose"""
     COVERAGE = "coverage"
     """how many products meet at each element of the large side"""
+    GAIN = "gain"
+    """the two causes of a checkerboard over one period: counts, and what the weights make of a constant"""
     COMPARE = "compare"
     """several layers on the same input"""
 
@@ -77,7 +81,7 @@ class Cell:
     tag: str = ""
     """joins it to the cells of other grids that carry the same tag"""
     level: float = 0.0
-    """0…1, for ``Role.HEAT``"""
+    """−1…1, for ``Role.HEAT``: how strong, and its sign"""
     tip: str = ""
     """the sum behind the number"""
 
@@ -153,7 +157,17 @@ class Scene:
     notes: tuple[str, ...] = ()
     """sentences below the picture"""
     words: tuple[tuple[str, str], ...] = field(default=())
-    """the legend: role (or ``box``, ``active``) and what it means here, in order"""
+    """the legend: role (or ``box``, ``active``, ``negative``) and what it means here, in order"""
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that is on it, as JSON values."""
+        return {
+            "view": str(self.view),
+            "title": self.title,
+            "description": self.description,
+            "notes": list(self.notes),
+            "panels": [{"title": panel.title, "grids": [_grid(grid) for grid in panel.grids]} for panel in self.panels],
+        }
 
     @property
     def panels(self) -> tuple[Panel, ...]:
@@ -164,3 +178,26 @@ class Scene:
     def grids(self) -> tuple[Grid, ...]:
         """Every grid, in reading order."""
         return tuple(grid for panel in self.panels for grid in panel.grids)
+
+
+def _grid(grid: Grid) -> dict[str, Any]:
+    return {
+        "caption": grid.caption,
+        "rows": [[run.start, run.stop] for run in grid.rows.runs],
+        "columns": [[run.start, run.stop] for run in grid.columns.runs],
+        "boxes": [{"name": box.name, "start": list(box.start), "stop": list(box.stop)} for box in grid.boxes],
+        "cells": [_cell(cell) for cell in grid.cells if cell.index],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {"index": list(cell.index), "role": str(cell.role), "value": _plain(cell.value), "active": cell.active}
+
+
+def _plain(value: Number | None) -> object:
+    """JSON has no complex numbers and none that are not finite."""
+    if isinstance(value, complex):
+        return [_plain(value.real), _plain(value.imag)]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return value

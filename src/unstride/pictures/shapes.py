@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .lettering import text_width
 
@@ -68,11 +68,3 @@ class Drawing:
     description: str
     back: tuple[Item, ...]
     front: tuple[Item, ...]
-
-
-def moved(item: Item, down: float) -> Item:
-    """The item, further down."""
-    if isinstance(item, Stroke):
-        (x1, y1), (x2, y2) = item.start, item.stop
-        return replace(item, start=(x1, y1 + down), stop=(x2, y2 + down))
-    return replace(item, y=item.y + down)

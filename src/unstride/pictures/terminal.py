@@ -42,6 +42,8 @@ MARKS = {
     **dict.fromkeys((Role.PENDING, Role.BARE, Role.ZERO), "·"),
 }
 """what stands for a cell without text"""
+SHADES = "░▒▓█"
+"""for heat without text, faint to strong"""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class _Sheet:
 
 def to_text(scene: Scene, width: int = WIDTH, *, colour: bool = False) -> str:
     """The scene as lines of at most ``width`` signs, wherever one panel fits into that."""
+    width = max(1, width)
     parts = ["\n".join(wrap(scene.title, width)), "\n".join(wrap(scene.subtitle, width)), ""]
     for line in scene.lines:
         if line.heading:
@@ -99,6 +102,11 @@ def _legend(scene: Scene) -> str:
         marks.append(f"outside {'every' if several else 'the'} box: {words['cropped']}")
     if any(cell.active for cell in cells):
         marks.append(f"[] or *: {words.get('active', 'this step')}")
+    shaded = [cell.level for cell in cells if cell.role is Role.HEAT and not cell.text]
+    if shaded:
+        marks.append(f"{SHADES[0]} to {SHADES[-1]}: {words['heat']}")
+    if any(level < 0 for level in shaded):
+        marks.append(f"−: {words['negative']}")
     empty = {cell.role for cell in cells if not cell.text and MARKS.get(cell.role) in ("·", "■")}
     marks += [f"{MARKS[role]}: {words[role]}" for role in sorted(empty) if role in words]
     return "; ".join(marks)
@@ -193,10 +201,17 @@ def _texts(grid: Grid, most: int) -> list[str]:
     texts, digits = [], next((d for d in DIGITS if _longest(grid, d) <= room), DIGITS[-1])
     for cell in grid.cells:
         known = cell.text and (indexed or cell.value is not None or cell.role is Role.ELIDED)
-        text = _written(cell, digits) if known else MARKS.get(cell.role, "")
+        text = _written(cell, digits) if known else _mark(cell)
         text = text if len(text) <= room else f"{text[: room - 1]}…"
         texts.append(f"{opening}{text}{closing}" if cell.active else f"{text}{' ' * len(closing)}")
     return texts
+
+
+def _mark(cell: Cell) -> str:
+    """What stands for a cell that is not written on."""
+    if cell.role is not Role.HEAT:
+        return MARKS.get(cell.role, "")
+    return ("−" if cell.level < 0 else "") + SHADES[ceil(abs(cell.level) * len(SHADES)) - 1] * 2
 
 
 def _longest(grid: Grid, digits: int) -> int:

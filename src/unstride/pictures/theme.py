@@ -47,6 +47,12 @@ LIGHT = Theme(
         "heat3": "#5aa9da",
         "heat4": "#0072b2",
         "heat5": "#004d7a",
+        "below0": "#fdeee3",
+        "below1": "#fbd6bd",
+        "below2": "#f5b48a",
+        "below3": "#e98a4f",
+        "below4": "#b34700",
+        "below5": "#7a3000",
     },
     {
         "ink": "#1a1a1a",
@@ -85,6 +91,12 @@ DARK = Theme(
         "heat3": "#1f6fa5",
         "heat4": "#6cb8e6",
         "heat5": "#bfe3f7",
+        "below0": "#33231a",
+        "below1": "#54331e",
+        "below2": "#77441f",
+        "below3": "#9c5115",
+        "below4": "#f0a673",
+        "below5": "#fcd9bf",
     },
     {
         "ink": "#f2f2f2",
@@ -105,30 +117,14 @@ THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 def heat(level: float) -> str:
-    """The fill of a level in (0, 1].
+    """The fill of a level in −1…1.
 
-    >>> heat(0.1), heat(1.0)
-    ('heat0', 'heat5')
+    >>> heat(0.1), heat(1.0), heat(-0.7)
+    ('heat0', 'heat5', 'below3')
     """
-    return f"heat{min(HEAT_STEPS - 1, max(0, round(level * HEAT_STEPS) - 1))}"
+    return f"{'below' if level < 0 else 'heat'}{min(HEAT_STEPS - 1, max(0, round(abs(level) * HEAT_STEPS) - 1))}"
 
 
 def ink_on(fill: str) -> str:
     """The ink for text on a fill."""
-    return "inverse" if fill in ("heat4", "heat5") else "ink"
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, 1…21 (WCAG 2, relative luminance).
-
-    >>> round(contrast("#000000", "#ffffff"))
-    21
-    """
-    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "inverse" if fill in ("heat4", "heat5", "below4", "below5") else "ink"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .compare import LETTERS, compare
+from .compare import compare
 from .convolving import STEPS_LIMIT, gather, scatter
 from .convolving import steps as convolving_steps
-from .coverage import coverage
 from .example import Example
+from .heatmaps import coverage, gain
 from .matrix import matrix
 from .panels import Step
 from .scene import Scene, View
@@ -21,7 +21,7 @@ def still(view: View, examples: Sequence[Example]) -> Scene:
     if view is View.COMPARE:
         return compare(examples)
     (example,) = examples
-    whole = {View.MATRIX: matrix, View.COVERAGE: coverage}
+    whole = {View.MATRIX: matrix, View.COVERAGE: coverage, View.GAIN: gain}
     return whole[view](example) if view in whole else _at(view, example, None)
 
 
@@ -43,6 +43,3 @@ def moment(view: View, examples: Sequence[Example], step: Step) -> Scene:
 def _at(view: View, example: Example, step: Step | None) -> Scene:
     moving = {View.SCATTER: scatter, View.GATHER: gather, View.ZEROS: zeros}
     return moving[view](example, step)
-
-
-__all__ = ["LETTERS", "STEPS_LIMIT", "moment", "steps", "still"]

@@ -11,7 +11,6 @@ from math import prod
 
 from . import captions
 from .convolving import gather, typical
-from .convolving import steps as gather_steps
 from .example import Example, Index
 from .panels import Extents, Rulers, Sides, Step, framed, limits, short_ruler, shown_text
 from .scene import Cell, Grid, Line, Panel, Role, Scene, Sign, View
@@ -41,11 +40,6 @@ def zeros(example: Example, step: Step | None = None) -> Scene:
         (*_told(example, shown), *captions.channel_notes(example)),
         captions.legend(example, View.ZEROS),
     )
-
-
-def steps(example: Example) -> tuple[Step, ...]:
-    """One step for each drawn element of the output."""
-    return gather_steps(example, scatters=False)
 
 
 def _stuffed_sizes(example: Example) -> tuple[int, ...]:
@@ -117,7 +111,7 @@ def _told(example: Example, step: Step | None) -> tuple[str, ...]:
     layer = example.layer
     between = captions.size(dict.fromkeys(axis.stride - 1 for axis in layer.axes))
     around = "; ".join(f"{ahead} before and {behind} after" for ahead, behind in dict.fromkeys(padding(example)))
-    text = f"zeros between neighbours: {between}; around (span − 1 − crop): {around}"
+    text = f"zeros between neighbours: {between}; around, dilated kernel − 1 − crop: {around}"
     if step is None:
         return (text,)
     value, count = example.sum(example.output_terms(step.at)), example.count(step.at)
