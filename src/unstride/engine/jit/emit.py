@@ -97,10 +97,10 @@ class Code:
         """Write the elements of the mask; no other element is touched."""
         self._intrinsic("llvm.masked.store", VOID, value, self._pointer(address), mask)
 
-    def prefetch(self, address: Number) -> None:
-        """Ask for the cache line of an address, which may be any."""
-        read, near, data = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
-        self._intrinsic("llvm.prefetch", VOID, self._pointer(address), read, near, data)
+    def prefetch(self, address: Number, *, write: bool = False) -> None:
+        """Ask for the cache line of an address, which may be any, to read it or to write to it."""
+        what, near, data = (ir.Constant(ir.IntType(32), number) for number in (int(write), 3, 1))
+        self._intrinsic("llvm.prefetch", VOID, self._pointer(address), what, near, data)
 
     def store_first(self, value: ir.Value, address: Number, count: int) -> None:
         """Write the first ``count`` lanes, in pieces of a power of two: some CPUs are slow to store under a mask."""

@@ -105,6 +105,10 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
     tile = Tile(*c.arguments)
 
     lanes, width = kind.count, form.vectors * kind.count
+    if form.flavour == "broadcast" and not form.unpacks:
+        # the sums take long enough for the lines to come that they are written to
+        for p in range(count):
+            c.prefetch(c.add(tile.y, c.load(tile.positions, INT, 16 * p + 8)), write=True)
     shared = None if form.flavour == "lanewise" else _sums(c, form, kind, tile, count, [None] * form.vectors)
 
     def branch(kept: list[Kept]) -> None:

@@ -17,6 +17,7 @@ from ..boxes import by_output
 from ..dtypes import HALVES
 from ..ends import Activation, Ends
 from ..plan import Plan
+from .memory import empty
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 TYPES = ("float32", "float64")
+ALIGNED = 2**16
+"""bytes of an output from which on it starts on a cache line"""
 PARTS = 2**14
 """boxes beyond which a layer's tables would take longer to write than its sums"""
 TAPS = 2**17
@@ -131,11 +134,13 @@ def channels_first(x: Array) -> bool:
 class _Placed:
     """A layer with its code and tables at hand, for inputs of one shape and layout."""
 
-    __slots__ = ("_after", "_bound", "_dtype", "_order", "_view", "shape")
+    __slots__ = ("_after", "_allocate", "_bound", "_dtype", "_order", "_view", "shape")
 
     def __init__(self, bound: Bound, after: Activation | None) -> None:
         self._bound, self._after, self._dtype = bound, after, bound.dtype
         self.shape, rank = bound.output_shape, len(bound.output_shape) - 2
+        # vectors that lie across two cache lines take longer to store; to align a small array takes longer still
+        self._allocate = empty if prod(self.shape) * bound.dtype.itemsize >= ALIGNED else np.empty
         self._order = (0, *range(2, rank + 2), 1) if not bound.channels_first else None
         self._view = (0, rank + 1, *range(1, rank + 1)) if not bound.channels_first else None
 
@@ -165,7 +170,7 @@ class Ready(_Placed):
 
     def written(self, x: Array, residual: Array | None = None) -> Array:
         """The output in the order of its elements in memory; ``x`` is trusted to lie as the code wants it."""
-        y = np.empty(self.shape, self._dtype)
+        y = self._allocate(self.shape, self._dtype)
         self._start(x, y, residual)
         return self._after(y) if self._after else y
 
@@ -180,7 +185,7 @@ class Direct(_Placed):
         self._call, self._gathered = bound.caller(), bound.gathered(weights, bias)
 
     def __call__(self, x: Array, weights: Array, bias: Array | None) -> Array:
-        y = np.empty(self.shape, self._dtype)
+        y = self._allocate(self.shape, self._dtype)
         if self._gathered:
             self._gathered(x, y, weights, bias)
         else:
