@@ -110,7 +110,9 @@ def asking(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         shape = input_shape or spec.known_input_shape
         if shape is None:
-            hint = "give it in the framework's own data layout, batch and channels included: --input 1,2,2,1"
+            from .dialects.usual import input_hint
+
+            hint = input_hint(spec, "--input")
             raise UnstrideError(Reason.SIZE, "the input's shape is needed", argument="--input", value=None, hint=hint)
         command(asked=Asked(spec, shape, kernel_shape, as_json), **others)
 

@@ -186,8 +186,24 @@ def as_array(value: ArrayLike, name: str) -> Array:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
+        lengths = _row_lengths(value)
+        if len(lengths) > 1:
+            rule = f"rows differ in length: {' and '.join(map(str, lengths))}"
+            hint = "give every row as many numbers"
+            raise UnstrideError(Reason.DTYPE, rule, argument=name, value=value, hint=hint) from None
         raise UnstrideError(Reason.DTYPE, f"cannot be read as an array: {error}", argument=name) from None
     return array
+
+
+def _row_lengths(value: object) -> tuple[int, ...]:
+    """The first two different lengths of rows of one depth; a number is a row of length 0; fewer where all agree."""
+    level: list[object] = [value]
+    while any(isinstance(row, (list, tuple)) for row in level):
+        lengths = tuple(dict.fromkeys(len(row) if isinstance(row, (list, tuple)) else 0 for row in level))
+        if len(lengths) > 1:
+            return lengths[:2]
+        level = [entry for row in level if isinstance(row, (list, tuple)) for entry in row]
+    return ()
 
 
 def _checked_bias(spec: Spec, layer: Layer, bias: ArrayLike | None) -> Array | None:

@@ -151,7 +151,10 @@ def _chosen(path: Path, key: str | None, keys: list[str]) -> str:
     if key is None and len(keys) == 1:
         return keys[0]
     if key not in keys:
-        rule = f"needs the name of one of its arrays: {', '.join(sorted(keys)) or 'it holds none'}"
+        held = ", ".join(sorted(keys)) or "none"
+        rule = (
+            f"needs the name of one of its arrays: {held}" if key is None else f"{key!r} is not in it: it holds {held}"
+        )
         raise UnstrideError(Reason.FILE, rule, argument="file", value=str(path), hint=f"write it as {path.name}:name")
     return key
 

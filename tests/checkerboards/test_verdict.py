@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from unstride import Reason, UnstrideError, checkerboard, explain, parse
+from unstride import Reason, UnstrideError, checkerboard, explain, parse, to_subpixel
 from unstride.answers.coverage import is_even, measure_coverage
 from unstride.checkerboards.remedies import even_layers
 from unstride.cli import main
@@ -175,3 +176,98 @@ def test_the_command_rejects_weights_of_another_layer(tmp_path: Path, capsys: py
     np.save(tmp_path / "w.npy", LECTURE[:2])
     assert command(KERAS, "--input", "1,8,8,1", "--weights", str(tmp_path / "w.npy")) == 1
     assert "(3, 3, 1, 1)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "is NaN"), (-np.inf, "is infinite"), (1e200, "is too large")])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.complex64])
+def test_the_first_weight_that_is_not_finite_is_named(
+    value: float, said: str, dtype: type, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights: NDArray[Any] = np.ones((3, 3, 1, 1), dtype)
+    with np.errstate(over="ignore"):
+        weights[1, 2] = weights[2, 1] = value
+    said = "is infinite" if value == 1e200 and dtype is not np.float64 else said
+    with pytest.raises(UnstrideError, match=said) as caught:
+        checkerboard(parse(KERAS), weights, input_shape=(1, 8, 8, 1))
+    assert caught.value.argument == "kernel[1, 2, 0, 0]"
+    assert caught.value.hint == "2 of the 9 weights are not"
+    np.save(tmp_path / "w.npy", weights)
+    with pytest.raises(SystemExit):
+        main(["checkerboard", KERAS, "--input", "1,8,8,1", "--weights", str(tmp_path / "w.npy")])
+    told = capsys.readouterr().err
+    assert "kernel[1, 2, 0, 0]=" in told
+    assert f"in --weights {tmp_path / 'w.npy'}" in told
+
+
+def test_a_name_of_no_weights_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "a.npz", k=np.ones((3, 3, 1, 1)), b=np.ones(1))
+    for name, said in (("", "must end in .npy"), (f"{tmp_path / 'a.npz'}:x", "'x' is not in it: it holds b, k")):
+        with pytest.raises(SystemExit):
+            main(["checkerboard", KERAS, "--input", "1,8,8,1", "--weights", name])
+        assert said in capsys.readouterr().err
+
+
+def test_random_weights_have_a_baseline_that_is_told() -> None:
+    line = "torch.nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1)"
+    weights = np.random.default_rng(1).normal(size=(64, 64, 4, 4))
+    found = checkerboard(parse(line), weights, input_shape=(1, 64, 8, 8))
+    assert found.gain is not None
+    assert abs(float(found.gain.alternation) - 0.75) < 0.02
+    assert "independent random weights alternate by 1 − 1/4 = 75 %" in found.text()
+
+
+def test_the_map_shows_signs_and_says_what_its_pair_and_its_channels_are() -> None:
+    line = "torch.nn.ConvTranspose1d(1, 2, 2, stride=2)"
+    text = checkerboard(parse(line), np.array([[[-40, 30], [1, -1]]]), input_shape=(1, 1, 8)).text()
+    assert "−██ −40   ▓▓ 30" in text
+    assert "from input channel 0 to output channel 0, the pair whose gains differ most" in text
+    assert "channels by the share of their own energy that alternates, all their pairs together: 1 (100 %), 0" in text
+
+
+def test_even_weights_do_not_hide_uneven_coverage() -> None:
+    even = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1]], float) / 4
+    even[1] *= 2
+    even[:, 1] *= 2
+    found = checkerboard(parse(KERAS), even[:, :, None, None], input_shape=(1, 8, 8, 1))
+    assert found.gain is not None
+    assert found.gain.alternation == 0
+    assert "Both numbers must be 0 for no checkerboard: here coverage is still uneven" in found.text()
+    uneven = checkerboard(
+        parse(KERAS.replace("3", "4", 1)), np.arange(16).reshape(4, 4, 1, 1), input_shape=(1, 8, 8, 1)
+    )
+    assert "here weights are still uneven" in uneven.text()
+
+
+def test_a_pasted_line_is_taken_and_a_missing_shape_is_asked_for() -> None:
+    line = "torch.nn.ConvTranspose2d(8, 5, 4, stride=2, padding=1, bias=False)"
+    kernel, shape = np.ones((8, 5, 4, 4)), (1, 8, 16, 16)
+    assert str(to_subpixel(line, kernel, input_shape=shape)) == str(to_subpixel(parse(line), kernel, input_shape=shape))
+    assert str(checkerboard(line, kernel, input_shape=shape)) == str(
+        checkerboard(parse(line), kernel, input_shape=shape)
+    )
+    for asked in (to_subpixel, checkerboard):
+        with pytest.raises(UnstrideError, match=r"such as input_shape=\(1, 8, 8, 8\) \[size\]$"):
+            asked(line, kernel)
+
+
+@pytest.mark.parametrize(
+    ("line", "shape", "kernel_shape", "bias", "wanted"),
+    [
+        (
+            "torch.nn.ConvTranspose2d(8, 5, 4, stride=2, padding=1)",
+            (1, 8, 4, 4),
+            (8, 5, 4, 4),
+            5,
+            '# conv.load_state_dict({"weight": torch.tensor(sub.kernel), "bias": torch.tensor(sub.bias)})',
+        ),
+        (KERAS, (1, 4, 4, 1), (3, 3, 1, 1), None, "# conv.kernel.assign(sub.kernel)"),
+        (KERAS, (1, 4, 4, 1), (3, 3, 1, 1), 1, "# conv.kernel.assign(sub.kernel); conv.bias.assign(sub.bias)"),
+        ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 1), 2)", (1, 4, 4, 1), (3, 3, 1, 1), None, "y = "),
+    ],
+)
+def test_a_sub_pixel_form_says_how_its_weights_are_loaded(
+    line: str, shape: tuple[int, ...], kernel_shape: tuple[int, ...], bias: int | None, wanted: str
+) -> None:
+    addend = None if bias is None else np.zeros(bias)
+    found = to_subpixel(line, np.ones(kernel_shape), addend, input_shape=shape)
+    assert str(found).splitlines()[-1].startswith(wanted)

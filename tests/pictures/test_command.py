@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import numpy as np
 import pytest
 
+from unstride import UnstrideError, draw
 from unstride.cli import commands, main
 from unstride.illustration.command import VIEWS
 from unstride.pictures import View
@@ -116,3 +119,54 @@ def test_errors_carry_their_reason(capsys: pytest.CaptureFixture[str], arguments
     code, text = status(capsys, *arguments)
     assert code == 1
     assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("code", "shape"),
+    [
+        ("torch.nn.ConvTranspose1d(512, 256, 16, stride=8)", "1,512,8"),
+        ("torch.nn.ConvTranspose3d(4, 2, 3)", "1,4,8,8,8"),
+        ("keras.layers.Conv2DTranspose(1, 3, 2)", "1,8,8,1"),
+        ("jax.lax.conv_transpose(x, w, (2,), 'SAME')", "1,8,1"),
+    ],
+)
+def test_a_missing_input_is_asked_for_in_the_layers_own_shape(
+    code: str, shape: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer, told = status(capsys, code)
+    assert answer == 1
+    assert f"such as --input {shape} [size]" in told
+    options = ["--kernel", "3,1,1"] if code.startswith("jax") else []
+    assert called(code, "--input", shape, *options)
+    with pytest.raises(UnstrideError, match=re.escape(f"such as input_shape=({shape.replace(',', ', ')})")):
+        draw(code)
+
+
+@pytest.mark.parametrize("option", ["--x", "--kernel-values"])
+def test_rows_of_different_lengths_are_named(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer, told = status(capsys, LECTURE, "--input", "1,1,2,2", option, "[[1,2],[3]]")
+    assert answer == 1
+    assert f"{option}=[[1, 2], [3]]: rows differ in length: 2 and 1; give every row as many numbers" in told
+    ragged: Any = [1, [2]]
+    with pytest.raises(UnstrideError, match=r"^x=\[1, \[2\]\]: rows differ in length: 0 and 1"):
+        draw(LECTURE, x=ragged)
+
+
+def test_what_takes_long_tells_how_far_it_is_also_where_nobody_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstride.illustration.command.SILENT_SECONDS", 0.0)
+    path = str(tmp_path / "a.gif")
+    answer = click.testing.CliRunner().invoke(commands, ["draw", LECTURE, *NUMBERS, "-o", path], catch_exceptions=False)
+    told = answer.stderr.splitlines()
+    assert told == [
+        f"{what}: {done} of 4"
+        for what in ("steps computed", "frames laid out", "frames painted")
+        for done in range(1, 5)
+    ]
+
+
+def test_a_view_without_steps_is_said_to_be_still(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.gif")
+    assert called(LECTURE, *NUMBERS, "--view", "matrix", "-o", path).startswith(f"{path}: a still picture, ")
+    assert "still" not in called(LECTURE, *NUMBERS, "-o", path)

@@ -211,3 +211,11 @@ def test_draw_is_a_public_verb() -> None:
 )
 def test_the_heat_map_says_why_counts_differ(line: str, shape: tuple[int, ...], verdict: str) -> None:
     assert verdict in draw(f"torch.nn.{line}", shape, view="coverage").scene.notes[0]
+
+
+def test_the_theme_is_the_pictures_own() -> None:
+    dark = draw(LECTURE, x=X, kernel=KERNEL, theme="dark")
+    assert dark.svg() == draw(LECTURE, x=X, kernel=KERNEL).svg("dark") != dark.svg("light")
+    assert dark.png() == dark.png("dark") != dark.png("light")
+    with pytest.raises(UnstrideError, match=r"^theme='pink': must be one of auto, light, dark"):
+        draw(LECTURE, x=X, theme="pink")

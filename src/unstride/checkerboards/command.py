@@ -38,12 +38,19 @@ def checkerboard(asked: Asked, weights: str | None) -> None:
 
     Its two causes apart: uneven coverage, from the sizes alone, and uneven weights, from the kernel in a file.
     """
+    from ..errors import UnstrideError
     from ..files import load
     from .verdict import checkerboard as judged
 
-    kernel = load(weights) if weights else None
+    kernel = None if weights is None else load(weights)
     shape = asked.kernel_shape if kernel is None else None
-    found = judged(asked.spec, kernel, input_shape=asked.input_shape, kernel_shape=shape)
+    try:
+        found = judged(asked.spec, kernel, input_shape=asked.input_shape, kernel_shape=shape)
+    except UnstrideError as error:
+        about_weights = kernel is not None and (error.argument or "").startswith("kernel")
+        if about_weights:
+            raise error.located(f"in --weights {weights}") from None
+        raise
     if asked.as_json:
         show(found.as_json())
     else:

@@ -12,6 +12,7 @@ from ..dialects import registry
 from ..dialects.arguments import Pairs, Sizes, pad_pairs, per_axis
 from ..dialects.refusal import Composition, Outcome
 from ..dialects.spec import Spec, checked_spec
+from ..dialects.usual import given_shape, given_spec
 from ..engine.ends import Activation
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
@@ -110,6 +111,26 @@ class SubPixel(Converted):
     def lines(self) -> tuple[str, ...]:
         return _lines(self, self.form, self.batch, phases_first=self.phases_first)
 
+    def text(self) -> str:
+        """The lines, the layouts of their arrays, how the layer gets its weights, and what is applied last."""
+        text, line = super(SubPixel, self).text(), self._loading
+        return f"{text}\n# its weights, where this result is called sub:\n# {line}" if line else text
+
+    @property
+    def _loading(self) -> str:
+        """The line that gives the layer its weights; empty where the lines hold no layer, or its words are unknown."""
+        spec = self.composition.spec if self.composition else self._target
+        if "conv = " not in "\n".join(self.lines) or not isinstance(spec, Spec):
+            return ""
+        if self.dialect == "torch":
+            bias = "torch.zeros_like(conv.bias)" if self.bias is None else "torch.tensor(sub.bias)"
+            added = f', "bias": {bias}' if spec.bias_present else ""
+            return f'conv.load_state_dict({{"weight": torch.tensor(sub.kernel){added}}})'
+        if self.dialect in ("keras", "keras2"):
+            added = "; conv.bias.assign(sub.bias)" if self.bias is not None and spec.bias_present else ""
+            return f"conv.kernel.assign(sub.kernel){added}"
+        return ""
+
     def _compute(self, x: Array) -> Array:
         y = run_canonical(self._way, self.layer, x, self.weights, self.bias)
         first = DataLayout.first(self.layer.rank)
@@ -120,16 +141,17 @@ class SubPixel(Converted):
 
 
 def to_subpixel(
-    spec: Spec,
+    spec: str | Spec,
     kernel: ArrayLike,
     bias: ArrayLike | None = None,
     *,
-    input_shape: tuple[int, ...],
+    input_shape: tuple[int, ...] | None = None,
     to: str | None = None,
 ) -> SubPixel:
     """A transposed convolution with its weights, as a stride-1 convolution and a pixel shuffle: exactly the same.
 
-    ``kernel`` and ``input_shape`` are in the spec's own layouts, the result is in those of the dialect ``to``, the
+    ``spec`` may be the line of source itself.
+    ``kernel`` and ``input_shape`` are in its own layouts, the result is in those of the dialect ``to``, the
     spec's own if left out. Raises UnstrideError for a convolution, or where the dialect cannot say the result.
 
     >>> import numpy as np
@@ -141,8 +163,11 @@ def to_subpixel(
     y = conv(x)
     y = torch.nn.functional.pixel_shuffle(y, 2)
     y = y[:, :, 1:-1, 1:-1]
+    # its weights, where this result is called sub:
+    # conv.load_state_dict({"weight": torch.tensor(sub.kernel)})
     """
-    layer, batch, weights, addend = _taken(spec, kernel, bias, input_shape)
+    spec = given_spec(spec)
+    layer, batch, weights, addend = _taken(spec, kernel, bias, given_shape(spec, input_shape))
     said, form, phases_first = say_subpixel(layer, to or spec.dialect, batch)
     return SubPixel(
         said.dialect,

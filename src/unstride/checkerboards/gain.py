@@ -179,11 +179,25 @@ def _exact(array: Array) -> Array:
         wide = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise UnstrideError(Reason.DTYPE, f"must hold real numbers: {error}", argument="kernel") from None
-    if not (np.abs(wide) < LIMIT).all():
-        rule = f"must be finite numbers below {LIMIT:.0e} in magnitude"
-        raise UnstrideError(Reason.DTYPE, rule, argument="kernel", value=str(array.dtype))
+    check_finite(wide, "kernel")
     whole = array.dtype.kind == "O" and all(isinstance(value, (int, Fraction)) for value in array.flat)
     return array if whole else wide
+
+
+def check_finite(array: Array, name: str) -> None:
+    """UnstrideError that names the first NaN, infinity or number too large to be squared, where there is one."""
+    if array.dtype.kind not in "fc":
+        return
+    with np.errstate(over="ignore"):  # a narrow type holds no such limit, and needs none
+        refused = ~(np.abs(array) < array.real.dtype.type(LIMIT))
+    if refused.any():
+        place = tuple(map(int, np.argwhere(refused)[0]))
+        value = array[place].item()
+        kind = "NaN" if value != value else "infinite" if np.isinf(value) else "too large"  # noqa: PLR0124 - NaN only
+        rule = f"is {kind}: weights must be finite numbers below {LIMIT:.0e} in magnitude"
+        others = f"{int(refused.sum())} of the {array.size} weights are not" if refused.sum() > 1 else "all others are"
+        argument = f"{name}[{', '.join(map(str, place))}]"
+        raise UnstrideError(Reason.DTYPE, rule, argument=argument, value=value, hint=others)
 
 
 def _fold(layer: Layer, weights: Array) -> Array:

@@ -34,6 +34,9 @@ def lines(
     yield from _coverage(layer, coverage)
     yield ""
     yield from _weights(layer, gain)
+    if gain is not None and (coverage.alternation == 0) is not (gain.alternation == 0):
+        told = "coverage is" if gain.alternation == 0 else "weights are"
+        yield f"Both numbers must be 0 for no checkerboard: here {told} still uneven"
     if remedies:
         yield ""
         yield "What to do"
@@ -68,6 +71,9 @@ def _weights(layer: Layer, gain: Gain | None) -> Iterator[str]:
         yield f"2. Weights are even: {effect} equal in all phases; alternation 0"
     else:
         yield f"2. Weights are uneven: {effect} different in each phase; {_said(gain.alternation)}"
+        phases = prod(layer.stride)
+        usual = _percent(Fraction(phases - 1, phases))
+        yield f"   independent random weights alternate by 1 − 1/{phases} = {usual}: a layer that has just begun"
         yield from _pair(layer, gain)
     yield f"   noise comes out with a variance whose alternation is {_percent(gain.energy_alternation)}"
 
@@ -77,15 +83,17 @@ def _pair(layer: Layer, gain: Gain) -> Iterator[str]:
     yield from draw_map(gain.pair(*gain.worst), _number)
     if gain.values.size > prod(layer.stride):
         source, target = gain.worst_channels
-        yield f"   these are from input channel {source} to output channel {target}, the pair that alternates most"
+        yield f"   these are from input channel {source} to output channel {target}, the pair whose gains differ most"
     if len(gain.channels) > 1:
         worst = sorted(enumerate(gain.channels), key=lambda each: -each[1])[:_WORST]
         named = ", ".join(f"{channel} ({_percent(value)})" for channel, value in worst)
-        yield f"   {'output' if layer.transposed else 'input'} channels that alternate most: {named}"
+        side = "output" if layer.transposed else "input"
+        yield f"   {side} channels by the share of their own energy that alternates, all their pairs together: {named}"
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, complex) else f"{float(value):.3g}"
+    text = f"{value:.3g}" if isinstance(value, complex) else f"{float(value):.3g}"
+    return text.replace("-", "−")
 
 
 def _said(alternation: Fraction | float) -> str:
@@ -109,13 +117,18 @@ def _multiplied(coverage: Coverage) -> Map:
 def draw_map(values: Map, write: Callable[[Any], str]) -> Iterator[str]:
     """The phases as shaded cells: the last axis along the line, the one before it down, others one map each.
 
+    A minus before the shade marks what is below zero.
+
     >>> [line.strip() for line in draw_map(((4, 2), (2, 1)), str)]
     ['██ 4  ▒▒ 2', '▒▒ 2  ░░ 1']
+    >>> [line.strip() for line in draw_map((-4, 2), str)]
+    ['−██ -4   ▒▒ 2']
     """
     rank, inner = _rank(values), values
     if rank == 1:
         inner = (values,)
     most = max((abs(value) for value in _flat(values)), default=0)
+    signed = any(map(_negative, _flat(values)))
     outer = [range(len(level)) for level in _levels(values)][: max(0, rank - 2)]
     for place in product(*(places[:_SHOWN] for places in outer)):
         grid = inner
@@ -123,11 +136,15 @@ def draw_map(values: Map, write: Callable[[Any], str]) -> Iterator[str]:
             grid = grid[index]
         if place:
             yield f"   phase {', '.join(map(str, place))} of the first {'axis' if len(place) == 1 else 'axes'}:"
-        yield from _grid(grid, most, write)
+        yield from _grid(grid, most, write, signed=signed)
 
 
-def _grid(grid: Map, most: Any, write: Callable[[Any], str]) -> Iterator[str]:
-    cells = [[f"{_shade(value, most) * 2} {write(value)}" for value in row[:_SHOWN]] for row in grid[:_SHOWN]]
+def _grid(grid: Map, most: Any, write: Callable[[Any], str], *, signed: bool) -> Iterator[str]:
+    def cell(value: Any) -> str:
+        sign = ("−" if _negative(value) else " ") if signed else ""
+        return f"{sign}{_shade(value, most) * 2} {write(value)}"
+
+    cells = [[cell(value) for value in row[:_SHOWN]] for row in grid[:_SHOWN]]
     width = max(len(cell) for row in cells for cell in row)
     for cut, row in zip(grid, cells, strict=False):
         line = "  ".join(cell.ljust(width) for cell in row)
@@ -138,6 +155,11 @@ def _grid(grid: Map, most: Any, write: Callable[[Any], str]) -> Iterator[str]:
 
 def _shade(value: Any, most: Any) -> str:
     return _SHADES[ceil(float(abs(value) * (len(_SHADES) - 1) / most))] if most else _SHADES[0]
+
+
+def _negative(value: Any) -> bool:
+    """Whether a real number is below zero."""
+    return not isinstance(value, complex) and bool(value < 0)
 
 
 def _rank(values: Any) -> int:

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from ..answers.coverage import Coverage, is_even, measure_coverage
 from ..computation import as_array
-from ..dialects.spec import Spec, checked_shape, checked_spec
+from ..dialects.spec import Spec
+from ..dialects.usual import given_shape, given_spec
 from ..geometry import Layer, canonical
-from .gain import Gain, measure_gain
+from .gain import Gain, check_finite, measure_gain
 from .remedies import Remedy, find_remedies
 from .report import lines
 
@@ -52,14 +53,15 @@ class Checkerboard:
 
 
 def checkerboard(
-    spec: Spec,
+    spec: str | Spec,
     kernel: ArrayLike | None = None,
     *,
-    input_shape: tuple[int, ...],
+    input_shape: tuple[int, ...] | None = None,
     kernel_shape: tuple[int, ...] | None = None,
 ) -> Checkerboard:
     """How strongly the layer draws a checkerboard, by its coverage and by the weights in ``kernel``, and what helps.
 
+    ``spec`` may be the line of source itself.
     Shapes and ``kernel`` are in the spec's own layouts; ``kernel_shape`` is for functions without a kernel. Raises
     UnstrideError where the framework would reject the shapes.
 
@@ -69,12 +71,14 @@ def checkerboard(
     >>> float(found.coverage.alternation), found.remedies[0].lines
     (0.19, ("keras.layers.Conv2DTranspose(1, 4, strides=2, padding='same')",))
     """
-    shape = checked_shape(input_shape, "input_shape")
+    spec = given_spec(spec)
+    shape = given_shape(spec, input_shape)
     array = None if kernel is None else as_array(kernel, "kernel")
-    layer = checked_spec(spec).read(shape, kernel_shape if array is None else array.shape)
+    layer = spec.read(shape, kernel_shape if array is None else array.shape)
     batch, _, _ = spec.data_layout(len(shape)).split(shape)
     gain = None
     if array is not None:
+        check_finite(array, "kernel")
         gain = measure_gain(layer, spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(array))
     cured = gain is not None and gain.alternation == 0 and all(map(is_even, layer.axes))
     remedies = () if cured else find_remedies(layer, spec, batch)

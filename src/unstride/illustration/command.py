@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import show
+from ..errors import Reason, UnstrideError
 
 if TYPE_CHECKING:
     from ..dialects.spec import Spec
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 VIEWS = ("scatter", "gather", "zeros", "matrix", "coverage", "gain")
 QUIET_SECONDS = 0.5
 """A picture that takes longer tells how far it is"""
+SILENT_SECONDS = 2.0
+"""The same where it is read later, not seen: a line each time"""
 
 
 @click.option("--x", help="Input to write on the cells: [[2,1],[3,2]], or a file, x.npy.")
@@ -45,12 +48,17 @@ def draw(
 
     As text, SVG, PNG, or an animation (GIF, or a page with a player). Give --x and --kernel-values to see numbers.
     """
+    from ..dialects.usual import input_hint
+    from ..pictures import views
     from ..pictures.picture import checked_kind
     from .verb import draw as drawn
     from .verb import written_values
 
     if output is not None:
         checked_kind(Path(output))
+    if input_shape is None and x is None and spec.known_input_shape is None:
+        hint = input_hint(spec, "--input")
+        raise UnstrideError(Reason.SIZE, "is needed where no --x is given", argument="--input", value=None, hint=hint)
     values = written_values(x, "--x"), written_values(kernel, "--kernel-values")
     picture = drawn(
         spec, input_shape, kernel_shape, view=view, x=values[0], kernel=values[1], compare=compare, channels=channels
@@ -60,7 +68,9 @@ def draw(
     if as_json:
         show({**picture.as_json(), "output": output})
     elif output is not None:
-        click.echo(f"{output}: {picture.scene.description}")
+        moves = views.steps(picture.view, picture.examples)
+        still = "a still picture, this view has no steps: " if output.lower().endswith(".gif") and not moves else ""
+        click.echo(f"{output}: {still}{picture.scene.description}")
     else:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else 80
@@ -69,13 +79,19 @@ def draw(
 
 def _save(picture: Picture, output: str, theme: str) -> None:
     """Write the file, telling how far it is where that takes long."""
-    started, told = monotonic(), False
+    terminal = sys.stderr.isatty()
+    due, told = monotonic() + (QUIET_SECONDS if terminal else SILENT_SECONDS), False
 
     def progress(what: str, done: int, steps: int) -> None:
-        nonlocal told
-        if sys.stderr.isatty() and monotonic() - started > QUIET_SECONDS:
+        nonlocal due, told
+        if monotonic() < due:
+            return
+        if terminal:
             click.echo(f"\r\x1b[K{what}: {done} of {steps}", nl=False, err=True)
-            told = True
+        else:
+            click.echo(f"{what}: {done} of {steps}", err=True)
+            due = monotonic() + SILENT_SECONDS
+        told = terminal
 
     picture.save(output, theme, progress)
     if told:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dialects.code import parse
 from ..dialects.spec import Spec, checked_shape, checked_spec
+from ..dialects.usual import input_hint
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
 from ..pictures import Example, Period, Picture, View
@@ -32,13 +33,16 @@ def draw(
     kernel: ArrayLike | None = None,
     compare: Sequence[str | Spec | Layer] = (),
     channels: tuple[int, int] = (0, 0),
+    theme: str = "auto",
 ) -> Picture:
     """A picture of a pasted line, a spec or a layer, which shows itself in a notebook and saves itself to a file.
 
     ``view`` is scatter, gather, zeros, matrix, coverage, gain (both causes of a checkerboard, from ``kernel``), or
     compare (with other layers on the same input). ``x`` and ``kernel`` put numbers on it: whole arrays in the
     dialect's own layouts, or one channel's spatial values alone. ``channels`` are the input and the output channel
-    drawn. Raises UnstrideError as ``Spec.read`` does, and for arrays of other shapes.
+    drawn.
+    ``theme`` is auto (as the reader prefers), light or dark. Raises UnstrideError as ``Spec.read`` does, and for
+    arrays of other shapes.
 
     >>> picture = draw("Conv1DTranspose(1, 2, strides=2)", x=[1, 2], kernel=[3, 4])
     >>> [cell.value for cell in picture.scene.grids[-1].cells]
@@ -59,7 +63,7 @@ def draw(
     if len(others) >= len(LETTERS):
         rule = f"at most {len(LETTERS) - 1} other layers fit on one picture"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="compare", value=len(others))
-    return Picture(chosen, (first, *others))
+    return Picture(chosen, (first, *others), theme)
 
 
 def _given(subject: str | Spec | Layer) -> Spec | Layer:
@@ -80,11 +84,15 @@ def written_values(text: str | None, name: str) -> Any:
     try:
         if len(text) > TEXT_LIMIT:
             raise ValueError(text)
-        return json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError):
         hint = "or name a file: x.npy, a.npz:x"
         rule = f"must be numbers in brackets, at most {TEXT_LIMIT} signs, such as [[2,1],[3,2]]"
         raise UnstrideError(Reason.ARGUMENT, rule, argument=name, value=text, hint=hint) from None
+    from ..computation import as_array
+
+    as_array(values, name)
+    return values
 
 
 def _view(view: str | None, *, comparing: bool) -> View:
@@ -134,7 +142,7 @@ def _read(
     if shape is None and data is not None:
         shape = _completed(spec, data.shape)
     if shape is None:
-        hint = "give it in the framework's own data layout, batch and channels included: (1, 2, 2, 1)"
+        hint = input_hint(spec, "input_shape=")
         raise UnstrideError(Reason.SIZE, "is needed", argument="input_shape", value=None, hint=hint)
     if kernel_shape is None and weights is not None:
         layout = spec.weight_layout(spec.data_layout(len(shape)).rank)

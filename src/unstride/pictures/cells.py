@@ -14,7 +14,7 @@ from .theme import heat, ink_on
 INDEX_LEAST, NUMBER_LEAST = 7.0, 7.5
 """Smallest letters of an index, and of a number before it is rounded"""
 TAGGED_LEAST = 36.0
-"""Smallest cell with room for a tag beside an index"""
+"""Smallest cell that has a tag without a number; in a smaller one the tag would look like a number of its own"""
 CELL_INSET = 6.0
 """Room between the edges of a cell and its text, both sides together"""
 FONT = 0.38
@@ -112,16 +112,14 @@ def cell_items(cell: Cell, x: float, y: float, size: float, font: float = 0.0) -
         yield Stroke((x, y + size), (x + size, y), "hatch")
     if cell.active:
         yield Rectangle(x + 2, y + 2, size - 4, size - 4, "", "accent", 2.0)
-    if cell.tag and cell.value is None and size < TAGGED_LEAST:
-        yield Label(x + size / 2, y + size / 2, cell.tag, min(10.0, size * FONT), "ink", bold=True)
-        return
+    tag = cell.tag if cell.value is not None or size >= TAGGED_LEAST else ""
     if cell.text:
         quiet = role in QUIET and not cell.active
         text, height = fitted(cell.text, size - CELL_INSET, font)
-        down = 0.62 if cell.tag else 0.5
+        down = 0.62 if tag else 0.5
         yield Label(x + size / 2, y + size * down, text, height, "faint" if quiet else ink_on(fill))
-    if cell.tag:
-        text, height = fitted(cell.tag, size / 2 - 4, round(size * 0.24, 1), 5.0)
+    if tag:
+        text, height = fitted(tag, size / 2 - 4, round(size * 0.24, 1), 5.0)
         yield Label(x + 4.5, y + 4 + height / 2, text, height, "ink", "start", bold=True)
 
 

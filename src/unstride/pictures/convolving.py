@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice, product
+from collections.abc import Callable, Iterable
+from itertools import chain, islice, product
 from math import prod
 
 from . import captions
-from .example import TERM_LIMIT, Example, Index, Term, inside, met, origin
+from .example import TERM_LIMIT, Example, Index, Term, inside, met
 from .numerals import exact, number
 from .panels import Extents, Paint, Sides, Step, elided, framed, indices, shown_text
 from .scene import Box, Cell, Grid, Line, Panel, Role, Scene, Sign, View
@@ -123,12 +123,11 @@ def _stamp_painter(example: Example, small: Index) -> Paint:
 def _stamp_rows(sides: Sides) -> Grid:
     """The stamps of one axis, a row for each input: the sum is taken down the columns."""
     example, (rows,), (columns,) = sides.example, sides.extents.small, sides.extents.canvas
-    drawn = set(columns.shown)
     cells = list(elided(rows, columns))
-    for small, tap in product(rows.shown, sides.extents.kernel[0].shown):
-        term = Term((small,), (tap,), origin(example.layer, (small,), (tap,)))
-        if term.large[0] in drawn and sides.drawn(term):
-            at = (rows.position(small), columns.position(term.large[0]))
+    for small, large in product(rows.shown, columns.shown):
+        term = _product_at(example, small, large)
+        if term is not None and sides.drawn(term):
+            at = (rows.position(small), columns.position(large))
             role = Role.LARGE if inside(example.layer, term.large) else Role.CROPPED
             value = example.product(term)
             cells.append(Cell(at, term.large, role, shown_text(value, term.tap), value, sides.takes_part(term)))
@@ -137,18 +136,33 @@ def _stamp_rows(sides: Sides) -> Grid:
     return Grid(rows, columns, tuple(cells), (box,), "one row for each input, added down the columns:", (heads, ()))
 
 
-def typical(example: Example, extents: Extents, *, scatters: bool) -> Step | None:
-    """An element near the middle with as many products as any drawn one, for a still picture."""
+def _product_at(example: Example, small: int, large: int) -> Term | None:
+    """The product by which a small element of the only axis adds to a large one."""
+    (axis,) = example.layer.axes
+    tap, rest = divmod(large + axis.before - axis.stride * small, axis.dilation)
+    return Term((small,), (tap,), (large,)) if not rest and 0 <= tap < axis.kernel else None
+
+
+def typical(
+    example: Example, extents: Extents, *, scatters: bool, drawn: Callable[[Index], int] | None = None
+) -> Step | None:
+    """An element near the middle with as many products as any, all of them drawn if possible, for a still picture.
+
+    ``drawn`` counts the products of an element that can be seen.
+    """
     on_small = scatters == example.transposed
     rulers = extents.small if on_small else extents.large
     elements = list(product(*(ruler.shown for ruler in rulers)))
     if not elements:
         return None
 
-    def rank(index: Index) -> tuple[int, int]:
-        count = _drawn_landings(example, extents, index) if on_small else met(example.layer, index)
+    def counted(index: Index) -> int:
+        return _drawn_landings(example, extents, index) if on_small else _drawn_sources(example, extents, index)
+
+    def rank(index: Index) -> tuple[bool, int, int]:
+        seen = (drawn or counted)(index)
         away = sum(abs(2 * at - ruler.stop + 1) for at, ruler in zip(index, rulers, strict=True))
-        return count, -away
+        return not on_small and 0 < seen == met(example.layer, index), seen, -away
 
     return Step(max(elements, key=rank), scatters, still=True)
 
@@ -158,6 +172,15 @@ def _drawn_landings(example: Example, extents: Extents, small: Index) -> int:
     drawn = [set(ruler.shown) for ruler in extents.large]
     found = islice(example.terms_at_small(small), TERM_LIMIT)
     return sum(all(at in shown for at, shown in zip(term.large, drawn, strict=True)) for term in found)
+
+
+def _drawn_sources(example: Example, extents: Extents, large: Index) -> int:
+    """How many products of a large element have both their small element and their tap drawn."""
+    drawn = [set(ruler.shown) for ruler in extents.small], [set(ruler.shown) for ruler in extents.kernel]
+    found = islice(example.terms_at_large(large), TERM_LIMIT)
+    return sum(
+        all(at in shown for at, shown in zip((*term.small, *term.tap), chain(*drawn), strict=True)) for term in found
+    )
 
 
 def _told(example: Example, step: Step) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 NARROW = frozenset("ijlI.,;:'|!()[]· ")
 BROAD = frozenset("OQwGDHNU×=+−<>≤≥→")
@@ -28,6 +29,7 @@ def _units(sign: str) -> float:
     return 0.74 if sign.isupper() else 0.64
 
 
+@lru_cache(16_384)
 def fitted(text: str, room: float, size: float, least: float = 7.0) -> tuple[str, float]:
     """The text and its size, made smaller and at last shorter until it fits.
 

@@ -49,8 +49,11 @@ class Picture:
 
     view: View
     examples: tuple[Example, ...]
+    theme: str = "auto"
+    """its colours where no others are asked for: auto (the reader's preference), light or dark"""
 
     def __post_init__(self) -> None:
+        _theme(self.theme)
         if self.view is View.GAIN and any(example.period is None for example in self.examples):
             rule, hint = "is needed for gains: they are sums of its taps", "give kernel=, or --kernel-values"
             raise UnstrideError(Reason.ARGUMENT, rule, argument="kernel", value=None, hint=hint)
@@ -71,22 +74,22 @@ class Picture:
         (found,) = lay_out([self.scene])
         return found
 
-    def svg(self, theme: str = "auto") -> str:
-        """The finished picture as SVG; ``theme`` is auto (the reader's preference), light or dark."""
-        return to_svg(self.drawing, _theme(theme))
+    def svg(self, theme: str | None = None) -> str:
+        """The finished picture as SVG; ``theme`` is auto (the reader's preference), light or dark; else its own."""
+        return to_svg(self.drawing, _theme(theme or self.theme))
 
-    def png(self, theme: str = "light") -> bytes:
+    def png(self, theme: str | None = None) -> bytes:
         """The finished picture as PNG, two pixels to a unit; needs Pillow."""
-        return to_png(self.drawing, _plain(theme))
+        return to_png(self.drawing, _plain(theme or self.theme))
 
-    def gif(self, theme: str = "light", progress: Progress | None = None) -> bytes:
+    def gif(self, theme: str | None = None, progress: Progress | None = None) -> bytes:
         """The steps as an animated GIF; needs Pillow."""
-        shades = _plain(theme)
+        shades = _plain(theme or self.theme)
         return to_gif(self._filmed(progress).frames, shades, progress)
 
-    def html(self, theme: str = "auto", progress: Progress | None = None) -> str:
+    def html(self, theme: str | None = None, progress: Progress | None = None) -> str:
         """A page of its own, with a player where there are steps."""
-        colours, film = _theme(theme), self._filmed(progress)
+        colours, film = _theme(theme or self.theme), self._filmed(progress)
         return to_page(film.frames, [_words(scene) for scene in film.steps], colours)
 
     def _filmed(self, progress: Progress | None) -> Film:
@@ -101,7 +104,7 @@ class Picture:
         """What is on the finished picture, as JSON values."""
         return {**self.scene.as_json(), "axes": [to_wire(each.layer)["axes"] for each in self.examples]}
 
-    def save(self, path: str | os.PathLike[str], theme: str = "auto", progress: Progress | None = None) -> Path:
+    def save(self, path: str | os.PathLike[str], theme: str | None = None, progress: Progress | None = None) -> Path:
         """Write it in the kind that the name ends in: .svg, .png, .gif, .html or .txt.
 
         The file is whole or untouched. Raises UnstrideError for other endings and where the file cannot be written.

@@ -46,6 +46,23 @@ class Ruler:
         clipped = (range(max(start, run.start), min(stop, run.stop)) for run in self.runs)
         return Ruler(start, stop, tuple(run for run in clipped if run))
 
+    def shortened(self, most: int) -> Ruler:
+        """The same elements without so many in the middle that at most ``most`` positions are taken, at least three.
+
+        >>> Ruler.of(0, 9, limit=9).shortened(5).runs
+        (range(0, 2), range(7, 9))
+        """
+        if len(self) <= most:
+            return self
+        shown, ends = self.shown, max(2, most - 1)
+        while True:
+            kept = {*shown[: (ends + 1) // 2], *shown[len(shown) - ends // 2 :]}
+            clipped = tuple(tuple(element for element in run if element in kept) for run in self.runs)
+            found = Ruler(self.start, self.stop, tuple(part for run in clipped for part in _runs(run)))
+            if len(found) <= most or ends <= 2:
+                return found
+            ends -= 1
+
     def __len__(self) -> int:
         """Positions taken, gaps included."""
         return sum(map(len, self.runs)) + max(0, len(self.runs) - 1)
@@ -85,3 +102,12 @@ class Ruler:
             if before.stop < element < after.start:
                 return self.position(after.start) - 0.5
         return 0.0 if element < self.start else float(len(self))
+
+
+def _runs(elements: tuple[int, ...]) -> tuple[range, ...]:
+    """Ascending elements as runs without a gap."""
+    if not elements:
+        return ()
+    breaks = [at for at, (one, other) in enumerate(pairwise(elements), 1) if other > one + 1]
+    ends = [0, *breaks, len(elements)]
+    return tuple(range(elements[first], elements[last - 1] + 1) for first, last in pairwise(ends))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from textwrap import wrap
 
 from .numerals import DIGITS, number
+from .panels import elided
 from .scene import Box, Cell, Grid, Panel, Role, Scene, Sign
 
 WIDTH = 80
@@ -133,9 +134,10 @@ def _flow(parts: Sequence[Panel | Sign], width: int) -> _Sheet:
 
 def _block(panel: Panel, width: int) -> tuple[_Sheet, int]:
     """A panel, and the row of its middle."""
-    sheets = [_grid(grid, width) for grid in panel.grids]
+    grids = _narrowed(panel.grids, width) if panel.stacked else [_narrowed([grid], width)[0] for grid in panel.grids]
+    least = max((_wide(grid, width) for grid in grids), default=1) if panel.stacked else 1
     inner = _Sheet()
-    for grid, sheet in zip(panel.grids, sheets, strict=True):
+    for grid, sheet in ((grid, _grid(grid, width, least)) for grid in grids):
         row, column = (inner.height, 0) if panel.stacked else (0, inner.width + (2 if inner.width else 0))
         if not panel.stacked and column + sheet.width > width and column:
             row, column = inner.height + 1, 0
@@ -151,13 +153,37 @@ def _block(panel: Panel, width: int) -> tuple[_Sheet, int]:
     return block, len(title) + max(0, inner.height - 1) // 2
 
 
-def _grid(grid: Grid, width: int) -> _Sheet:
+def _narrowed(grids: Sequence[Grid], width: int) -> list[Grid]:
+    """Grids over the same columns without so many in the middle that the others have room for their numbers."""
+    needed = max(1, *(_longest(grid, DIGITS[-1]) for grid in grids))
+    return [_shortened(grid, (width - 4) // (needed + 1)) for grid in grids]
+
+
+def _shortened(grid: Grid, most: int) -> Grid:
+    columns = grid.columns.shortened(most)
+    if columns is grid.columns:
+        return grid
+    moved = {grid.columns.position(element): columns.position(element) for element in columns.shown}
+    kept = (cell for cell in grid.cells if cell.place[1] in moved and cell.role is not Role.ELIDED)
+    cells = [replace(cell, place=(cell.place[0], moved[cell.place[1]])) for cell in kept]
+    return replace(grid, columns=columns, cells=(*cells, *elided(grid.rows, columns)), heads=((), ()))
+
+
+def _wide(grid: Grid, width: int) -> int:
+    """Signs of each of its cells."""
+    return max(map(len, _fitting(grid, width)), default=1)
+
+
+def _fitting(grid: Grid, width: int) -> list[str]:
+    """What is written for each cell where the whole grid has ``width`` signs."""
+    texts, room = _texts(grid, CELL_WIDTH), (width - 4) // max(1, grid.size[1]) - 1
+    return texts if max(map(len, texts), default=1) <= room else _texts(grid, max(1, room))
+
+
+def _grid(grid: Grid, width: int, least: int = 1) -> _Sheet:
     sheet = _Sheet()
-    texts = _texts(grid, CELL_WIDTH)
-    room = (width - 4) // max(1, grid.size[1]) - 1
-    if max(map(len, texts), default=1) > room:
-        texts = _texts(grid, max(1, room))
-    wide = max(map(len, texts), default=1)
+    texts = _fitting(grid, width)
+    wide = max(least, *map(len, texts), 1)
     edges = sorted({ceil(grid.rows.edge(at)) for box in grid.boxes for at in (box.start[0], box.stop[0])})
     sides = sorted({ceil(grid.columns.edge(at)) for box in grid.boxes for at in (box.start[1], box.stop[1])})
 

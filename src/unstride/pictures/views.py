@@ -15,6 +15,11 @@ from .panels import Step
 from .scene import Scene, View
 from .zeros import zeros
 
+CELLS_LIMIT = 36_000
+"""Most cells of an animation, all steps together: what is drawn in a few seconds"""
+STEPS_LEAST = 8
+"""Steps that an animation may have in any case"""
+
 
 def still(view: View, examples: Sequence[Example]) -> Scene:
     """The finished picture."""
@@ -30,9 +35,11 @@ def steps(view: View, examples: Sequence[Example]) -> tuple[Step, ...]:
     if view not in (View.SCATTER, View.GATHER, View.ZEROS):
         return ()
     found = convolving_steps(examples[0], scatters=view is View.SCATTER)
-    if len(found) <= STEPS_LIMIT:
-        return found
-    return (*found[: STEPS_LIMIT - 1], replace(found[-1], still=True))
+    if not found:
+        return ()
+    cells = sum(len(grid.cells) for grid in moment(view, examples, found[-1]).grids)
+    most = max(STEPS_LEAST, min(STEPS_LIMIT, CELLS_LIMIT // max(1, cells)))
+    return found if len(found) <= most else (*found[: most - 1], replace(found[-1], still=True))
 
 
 def moment(view: View, examples: Sequence[Example], step: Step) -> Scene:

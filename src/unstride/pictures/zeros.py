@@ -7,11 +7,12 @@ with stride − 1 of every stride factors zero. The window begins span − 1 −
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from math import prod
 
 from . import captions
 from .convolving import gather, typical
-from .example import Example, Index
+from .example import TERM_LIMIT, Example, Index
 from .panels import Extents, Rulers, Sides, Step, framed, limits, short_ruler, shown_text
 from .scene import Cell, Grid, Line, Panel, Role, Scene, Sign, View
 
@@ -22,7 +23,7 @@ def zeros(example: Example, step: Step | None = None) -> Scene:
         subtitle = captions.SUBTITLES[View.ZEROS, False]
         return replace(gather(example, step), view=View.ZEROS, subtitle=subtitle)
     layer, extents = example.layer, Extents.of(example.layer)
-    shown = step or typical(example, extents, scatters=False)
+    shown = step or _typical(example, extents)
     sides = Sides(example, extents, shown)
     parts = (
         Panel(f"input {captions.size(layer.input_size)} with zeros between (box) and around", _stuffed(example, shown)),
@@ -40,6 +41,24 @@ def zeros(example: Example, step: Step | None = None) -> Scene:
         (*_told(example, shown), *captions.channel_notes(example)),
         captions.legend(example, View.ZEROS),
     )
+
+
+def _typical(example: Example, extents: Extents) -> Step | None:
+    """The step of a still picture: inputs between their zeros, and taps, that are drawn, as many as there are."""
+    stuffed = [set(ruler.shown) for ruler in _rulers(example)]
+    taps = [set(ruler.shown) for ruler in extents.kernel]
+
+    def drawn(large: Index) -> int:
+        axes, count = example.layer.axes, 0
+        for term in islice(example.terms_at_large(large), TERM_LIMIT):
+            inputs = zip(axes, term.small, stuffed, strict=True)
+            # the kernel is turned: its place shows another tap
+            turned = zip(axes, term.tap, taps, strict=True)
+            seen = all(axis.stride * at in shown for axis, at, shown in inputs)
+            count += seen and all(axis.kernel - 1 - at in shown for axis, at, shown in turned)
+        return count
+
+    return typical(example, extents, scatters=False, drawn=drawn)
 
 
 def _stuffed_sizes(example: Example) -> tuple[int, ...]:
