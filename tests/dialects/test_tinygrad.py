@@ -85,6 +85,12 @@ def test_what_tinygrad_rejects(code: str, shape: tuple[int, ...], kernel: tuple[
     assert caught.value.reason is reason
 
 
+def test_what_is_never_read_need_not_be_dropped() -> None:
+    spec = parse("x.conv2d(w, stride=3, padding=(3, -1))", "tinygrad")
+    layer = check_round_trip(spec, (1, 1, 1), (1, 1, 1), every=True)
+    assert (layer.axes[0].before, layer.axes[0].after) == (3, -3)
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> tuple[Spec, tuple[int, ...], tuple[int, ...]]:
     """Any form with any of its arguments, an input shape and a kernel shape."""

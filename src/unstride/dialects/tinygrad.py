@@ -298,7 +298,9 @@ def _paddings(layer: Layer) -> Iterator[dict[str, Any]]:
         return
     yield {"padding": margins}
     yield {"padding": tuple(side for axis in reversed(layer.axes) for side in (axis.before, axis.after))}
-    yield {"padding": tuple(side for axis in reversed(layer.axes) for side in (axis.before, max(axis.after, 0)))}
+    # what is never read need not be dropped: as many sizes as the stride give the same number of steps
+    kept = {axis: max(axis.after, min(0, axis.after + axis.stride - 1)) for axis in layer.axes}
+    yield {"padding": tuple(side for axis in reversed(layer.axes) for side in (axis.before, kept[axis]))}
 
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
