@@ -359,7 +359,8 @@ def _sides_of(layer: Layer) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]
         return
     lows = layer.before
     yield lows, layer.after
-    yield lows, tuple(max(axis.after, 0) for axis in layer.axes)
+    # what is never read need not be dropped: as many sizes as the stride give the same number of steps
+    yield lows, tuple(max(axis.after, min(0, axis.after + axis.stride - 1)) for axis in layer.axes)
 
 
 def write(layer: Layer, batch: int = 1) -> Spec | Refusal:
