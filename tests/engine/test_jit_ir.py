@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="LLVM reads what is written")
 
 import llvmlite.binding as llvm
 

@@ -193,7 +193,7 @@ def check_finite(array: Array, name: str) -> None:
     if refused.any():
         place = tuple(map(int, np.argwhere(refused)[0]))
         value = array[place].item()
-        kind = "NaN" if value != value else "infinite" if np.isinf(value) else "too large"  # noqa: PLR0124 - NaN only
+        kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large"
         rule = f"is {kind}: weights must be finite numbers below {LIMIT:.0e} in magnitude"
         others = f"{int(refused.sum())} of the {array.size} weights are not" if refused.sum() > 1 else "all others are"
         argument = f"{name}[{', '.join(map(str, place))}]"
