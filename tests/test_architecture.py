@@ -20,13 +20,14 @@ SCRIPTS = sorted(
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "geometry": {"errors"},
+    "whole": {"errors"},
     "dialects": {"errors", "geometry"},
     "engine": {"errors", "geometry"},
-    "pictures": {"errors", "geometry"},
+    "pictures": {"errors", "geometry", "whole"},
     "answers": {"errors", "geometry", "dialects"},
     "porting": {"errors", "geometry", "dialects"},
     "computation": {"errors", "geometry", "dialects", "engine"},
-    "files": {"errors", "engine"},
+    "files": {"errors", "engine", "whole"},
     "compat": {"errors", "geometry", "dialects", "engine", "computation"},
     "testing": {"errors", "geometry", "dialects", "engine", "computation"},
     "illustration": {
@@ -36,12 +37,12 @@ BELOW: dict[str, set[str]] = {
     "demo": {"errors", "geometry", "dialects", "computation", "porting"},
     "doctor": {"errors", "dialects", "engine"},
     "console": {"errors"},
-    "bench": {"errors", "geometry", "engine", "console"},
+    "bench": {"errors", "geometry", "engine", "console", "whole"},
     "checkerboards": {
         *("errors", "geometry", "dialects", "engine", "answers"),
         *("computation", "files", "console"),
     },
-    "explorer": {"errors", "geometry", "dialects", "answers", "console"},
+    "explorer": {"errors", "geometry", "dialects", "answers", "console", "whole"},
     "cli": {
         *("errors", "geometry", "dialects", "answers", "porting"),
         *("computation", "files", "illustration", "demo", "doctor", "console", "bench"),
@@ -50,7 +51,7 @@ BELOW: dict[str, set[str]] = {
 }
 """what each part may import from this package"""
 
-STANDARD_ONLY = ("errors", "geometry", "dialects", "pictures", "answers", "porting")
+STANDARD_ONLY = ("errors", "whole", "geometry", "dialects", "pictures", "answers", "porting")
 """parts that import nothing beyond the standard library at module level"""
 
 MODULE_LINES, BODY_LINES = 400, 40

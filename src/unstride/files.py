@@ -5,8 +5,6 @@ A file with several arrays is named with the array's key: ``weights.npz:kernel``
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from .engine.memory import check_bytes
 from .errors import Reason, UnstrideError
+from .whole import write_whole
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 
@@ -61,25 +60,9 @@ def check_name(name: str) -> None:
 
 
 def save(name: str, array: NDArray[Any]) -> None:
-    """Write one array, to a temporary file beside the target first, so that the target is whole or untouched.
-
-    A link is followed; an existing file keeps its permissions.
-    """
-    named, key = _split(name)
-    path = named.resolve()
-    permissions = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        with os.fdopen(handle, "wb") as stream:
-            _WRITERS[path.suffix](stream, key or "y", array)
-        Path(temporary).chmod(permissions)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UnstrideError(Reason.FILE, f"cannot be written: {error.strerror}", argument="file", value=name) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    """Write one array; the file is whole or untouched, as ``whole.write_whole`` says."""
+    path, key = _split(name)
+    write_whole(path, lambda stream: _WRITERS[path.suffix](stream, key or "y", array), value=name)
 
 
 def plain_values(array: NDArray[Any]) -> object:
@@ -92,13 +75,6 @@ def plain_values(array: NDArray[Any]) -> object:
             return np.where(np.isfinite(wide), wide.astype(object), wide.astype(str)).tolist()
         return wide.tolist()
     return array.tolist()
-
-
-def _umask() -> int:
-    """The permissions that this process withholds from new files (which can only be read by setting them)."""
-    withheld = os.umask(0o077)
-    os.umask(withheld)
-    return withheld
 
 
 def _split(name: str) -> tuple[Path, str | None]:

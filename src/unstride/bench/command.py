@@ -14,6 +14,7 @@ import click
 
 from ..console import draw, show
 from ..errors import Reason, UnstrideError
+from ..whole import write_whole
 
 _HELP = """Time whole calls against the frameworks installed here.
 
@@ -142,7 +143,8 @@ def bench(
     groups, versions, missing = _measured(settings)
     document = report.document(groups, settings, versions, missing)
     if output is not None:
-        Path(output).write_text(json.dumps(document) + "\n")
+        text = f"{json.dumps(document)}\n".encode()
+        write_whole(Path(output), lambda stream: stream.write(text), argument="--output")
     if plot is not None:
         from . import plot as picture
 

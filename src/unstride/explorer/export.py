@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from ..errors import Reason, UnstrideError
+from ..whole import write_whole
 from .modules import PAGE, STYLE, bundle, static
 
 _LINKS = re.compile(r'^<(?:link rel="(?:stylesheet|modulepreload)"|script) [^\n]*\n', re.MULTILINE)
@@ -36,19 +35,11 @@ def _hash(text: str) -> str:
 
 def write(folder: str | Path) -> Path:
     """Write ``index.html`` into the folder, which is made; the file's path. Raises UnstrideError where it cannot."""
-    target = Path(folder) / PAGE
-    temporary: Path | None = None
+    target, text = Path(folder) / PAGE, page().encode()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page())
-        temporary.chmod(0o644)
-        temporary.replace(target)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         rule = f"cannot be written: {error.strerror or error}"
         raise UnstrideError(Reason.FILE, rule, argument="--export", value=str(folder)) from None
+    write_whole(target, lambda stream: stream.write(text), argument="--export", value=str(folder))
     return target

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from ..errors import Reason, UnstrideError
 from ..geometry import to_wire
+from ..whole import write_whole
 from . import views
 from .drawing import Progress, counted, lay_out
 from .example import Example
@@ -118,7 +118,8 @@ class Picture:
             ".txt": lambda: f"{self.text()}\n",
         }
         made = makers[checked_kind(target)]()
-        _write(target, made if isinstance(made, bytes) else made.encode())
+        data = made if isinstance(made, bytes) else made.encode()
+        write_whole(target, lambda stream: stream.write(data))
         return target
 
     def __str__(self) -> str:
@@ -167,22 +168,3 @@ def _plain(theme: str) -> str:
 
 def _words(scene: Scene) -> str:
     return scene.notes[0] if scene.notes else scene.subtitle
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Through a temporary file beside the target, so that the target is whole or untouched.
-
-    A link is followed; an existing file keeps its permissions.
-    """
-    target = path.resolve()
-    temporary = target.with_name(f".{token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        rule = f"cannot be written: {error.strerror}"
-        raise UnstrideError(Reason.FILE, rule, argument="file", value=str(path)) from None
