@@ -63,8 +63,7 @@ def write_lines(
     composition = written if isinstance(written, Composition) else None
     if spelling is None or (composition and (composition.split > 1 or composition.kernel_dilation)):
         return None
-    spec = composition.spec if composition else written
-    assert isinstance(spec, Spec)  # noqa: S101 - a composition holds one
+    spec = written.spec if isinstance(written, Composition) else written
     dimensions = form.convolution.rank + (2 if spec.batched else 1)
     data, output = spec.data_layout(dimensions), spec.output_layout(dimensions)
     lines = list(_padding(spelling, composition, data))

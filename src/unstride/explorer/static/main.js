@@ -128,8 +128,10 @@ class Explorer {
   }
 
   draw() {
-    const { state, answer } = this;
+    const { state } = this;
     const { axes, error } = axesOf(state);
+    // what was answered about another layer says nothing of this one
+    const answer = axes && this.answer?.axes && differ(this.answer.axes, axes) ? null : this.answer;
     this.box.show(lineOf(state, axes));
     this.knobs.show(state);
     this.own.show(state);
