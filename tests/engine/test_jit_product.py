@@ -39,6 +39,7 @@ DOTS = {
 KNOWN = {
     "to three channels": square(6, 4, 2, 1, 5, 3),
     "phases together": square(5, 4, 2, 1, 4, 6),
+    "phases together, a block of them cut": Layer((Axis(4, 10, 3, 3, 1, 0),), 1, 11),
     "two blocks of columns": square(4, 3, 2, 1, 9, 70),
     "depthwise": square(7, 4, 2, 1, 21, 21, 21),
     "grouped": square(4, 3, 3, 0, 10, 14, 2),

@@ -122,7 +122,8 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
         branch([c.within(tile.low, tile.high, v * lanes, lanes) for v in range(form.vectors)])
 
     def cut() -> None:
-        ends = c.builder.and_(c.less(tile.low, 1), c.less(form.last - 1, tile.high))
+        # a block that is not the last may be cut, too: anywhere
+        ends = c.builder.and_(c.less(tile.low, 1), c.builder.icmp_signed("==", tile.high, c.constant(form.last)))
         c.either(ends, last, edge) if form.cropped else last()
 
     if (form.unpacks and form.flavour != "lanewise") or (form.last == width and not form.cropped):
