@@ -71,3 +71,11 @@ def test_a_bias_needs_a_layer_that_has_one() -> None:
 def test_the_result_is_laid_out_as_the_framework_lays_it_out() -> None:
     spec = parse("jax.lax.conv_transpose(x, w, (2,), 'VALID', dimension_numbers=('NCH', 'HIO', 'NHC'))")
     assert run(spec, np.ones((1, 2, 3)), np.ones((2, 2, 5))).shape == (1, 6, 5)
+
+
+def test_an_activation_that_another_generation_computes_otherwise() -> None:
+    line = "tf_keras.layers.Conv1DTranspose(1, 1, use_bias=False, activation='hard_sigmoid')"
+    x, kernel = np.zeros((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
+    with pytest.raises(UnstrideError, match="x / 5"):
+        run(parse(line, "keras2"), x, kernel)
+    assert run(parse(line.removeprefix("tf_")), x, kernel).item() == 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,14 @@ def test_every_piece_of_python_gives_what_the_readme_shows() -> None:
     outcome = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
     assert outcome.attempted > 0
     assert outcome.failed == 0
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("block", re.findall(r"```python torch\n(.*?)```", TEXT, re.DOTALL))
+def test_every_piece_that_needs_torch_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(ROOT)
+    exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README
 
 
 def test_the_set_up_is_two_commands() -> None:

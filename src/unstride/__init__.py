@@ -13,17 +13,19 @@ from .errors import Reason, UnstrideError
 
 if TYPE_CHECKING:
     from .answers import explain, solve
+    from .auditing.audit import audit
     from .checkerboards.conversion import from_subpixel, to_subpixel
     from .checkerboards.icnr import icnr
     from .checkerboards.verdict import checkerboard
     from .computation import Prepared, prepare, run
-    from .dialects.code import parse
     from .dialects.refusal import Refusal
     from .dialects.spec import Spec
     from .engine.threads import num_threads, set_num_threads
     from .explorer.widget import explore
     from .illustration.verb import draw
+    from .live import parse
     from .porting import port
+    from .porting.verify import verify
 
 __version__ = "0.1.0"
 
@@ -33,6 +35,7 @@ __all__ = [
     "Refusal",
     "Spec",
     "UnstrideError",
+    "audit",
     "checkerboard",
     "draw",
     "explain",
@@ -47,6 +50,7 @@ __all__ = [
     "set_num_threads",
     "solve",
     "to_subpixel",
+    "verify",
 ]
 
 # a name is imported when first used, so that a command loads only what it needs (NumPy stays out of `unstride shape`)
@@ -54,6 +58,7 @@ _HOMES = {
     "Prepared": "computation",
     "Refusal": "dialects.refusal",
     "Spec": "dialects.spec",
+    "audit": "auditing.audit",
     "checkerboard": "checkerboards.verdict",
     "draw": "illustration.verb",
     "explain": "answers",
@@ -61,13 +66,14 @@ _HOMES = {
     "from_subpixel": "checkerboards.conversion",
     "icnr": "checkerboards.icnr",
     "num_threads": "engine.threads",
-    "parse": "dialects.code",
+    "parse": "live",
     "port": "porting",
     "prepare": "computation",
     "run": "computation",
     "set_num_threads": "engine.threads",
     "solve": "answers",
     "to_subpixel": "checkerboards.conversion",
+    "verify": "porting.verify",
 }
 
 

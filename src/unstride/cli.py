@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .auditing.command import audit
 from .bench.command import bench
 from .checkerboards.command import checkerboard
+from .conformance.command import conformance
 from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
 from .explorer.command import explore
 from .illustration import command as illustration
+from .porting import command as porting
+from .porting.model_command import taking_models
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -245,16 +249,27 @@ def solve(
 
 
 @commands.command()
+@taking_models
 @asking
 @click.option("--to", required=True, shell_complete=complete_dialect, help="The framework to write it in.")
-def port(asked: Asked, to: str) -> None:
-    """Write the layer in another framework, exactly.
+@click.option("-o", "--output", "outputs", multiple=True, help="Source to .py or -; weights to .npz, .safetensors.")
+@click.option("--weights", shell_complete=complete_file, help="The source's kernel, or kernel,bias: k.npy,b.npy.")
+def port(asked: Asked, to: str, outputs: tuple[str, ...], weights: str | None) -> None:
+    """Write a layer or a whole model in another framework, exactly.
 
-    Where one call cannot say it: why not, and what equals it.
+    Where one call cannot say it: why not, and what equals it. With -o, a program that builds it.
+    CODE may be a model file (.keras, .onnx, .pt2): unstride port model.keras --to torch -o model.py model.safetensors
     """
     from .porting import port as ported
 
     found = ported(asked.spec, to=to, input_shape=asked.input_shape, kernel_shape=asked.kernel_shape)
+    if outputs:
+        from .porting.output import write
+
+        written = write(found, outputs, weights)
+        if not asked.as_json:
+            click.echo("\n".join(written))
+            return
     if asked.as_json:
         show(found.as_json())
     else:
@@ -350,9 +365,12 @@ def completion(shell: str) -> None:
     click.echo(found(commands, {}, "unstride", "_UNSTRIDE_COMPLETE").source())
 
 
+commands.add_command(audit)
 commands.add_command(bench)
+commands.add_command(conformance)
 commands.add_command(explore)
 commands.command()(asking(checkerboard))
+commands.command()(porting.verifying(sizes))
 commands.command()(shaped(illustration.draw))
 
 

@@ -11,27 +11,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from .dialects.arguments import Pairs
 from .dialects.refusal import Composition
-from .dialects.spec import Spec, checked_spec
+from .dialects.spec import Spec
 from .engine import execute
 from .engine.ends import Activation
 from .errors import Reason, UnstrideError
 from .geometry import DataLayout, Layer, canonical
+from .live import Live, weigh
 
 if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
 def run(
-    spec: Spec,
+    spec: Spec | Live,
     x: ArrayLike,
-    kernel: ArrayLike,
+    kernel: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     *,
     residual: ArrayLike | None = None,
     activation: str | None = None,
     engine: str | None = None,
 ) -> Array:
-    """The spec computed on ``x`` with ``kernel`` and ``bias``.
+    """The spec computed on ``x`` with ``kernel`` and ``bias``, or a live layer with its own weights: ``run(layer, x)``.
 
     ``x`` is in the dialect's own data layout, ``kernel`` in its own weight layout, ``bias`` holds one number per
     output channel. A ``residual`` of the output's shape is added; then the layer's activation is applied, or the one
@@ -43,6 +44,7 @@ def run(
     >>> run(spec, np.array([[[1], [2]]]), np.array([[[3]], [[4]]])).ravel().tolist()
     [3, 4, 6, 8]
     """
+    spec, kernel, bias = weigh(spec, kernel, bias)
     applied = _activation(spec, activation)
     data, weights = as_array(x, "x"), as_array(kernel, "kernel")
     layer = spec.read(data.shape, weights.shape)
@@ -96,14 +98,15 @@ class Prepared:
 
 
 def prepare(
-    spec: Spec,
-    kernel: ArrayLike,
+    spec: Spec | Live,
+    kernel: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     *,
     input_shape: tuple[int, ...],
     activation: str | None = None,
 ) -> Prepared:
-    """The spec with its weights packed once, for repeated calls on inputs of one shape; the rest as in ``run``."""
+    """The spec or live layer with its weights packed once, for calls on inputs of one shape; the rest as in ``run``."""
+    spec, kernel, bias = weigh(spec, kernel, bias)
     applied = _activation(spec, activation)
     weights = as_array(kernel, "kernel")
     layer = spec.read(input_shape, weights.shape)
@@ -116,11 +119,20 @@ def prepare(
 
 def _activation(spec: Spec, named: str | None) -> Activation | None:
     """The spec's activation, or the one that is named; UnstrideError for two."""
-    own = checked_spec(spec).activation_name
+    own = spec.activation_name
     if named is not None and own not in (None, "linear"):
         rule, hint = f"{spec.call} has the activation {own} already", "name it in one place"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="activation", value=named, hint=hint)
+    if named is None and (spec.dialect, own) in _OTHERWISE:
+        rule, hint = _OTHERWISE[spec.dialect, own], "leave it out, and apply it to the result"
+        raise UnstrideError(Reason.UNSUPPORTED, rule, argument="activation", value=own, hint=hint)
     return Activation.of(named or own)
+
+
+_OTHERWISE: dict[tuple[str, str | None], str] = {
+    ("keras2", "hard_sigmoid"): "is min(max(x / 5 + 1 / 2, 0), 1) in Keras 2, which is not computed here"
+}
+"""(dialect, activation) -> what the name means there, where it is another function than Keras 3's"""
 
 
 def _residual(layout: DataLayout, residual: ArrayLike | None) -> Array | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -63,6 +63,11 @@ def save(name: str, array: NDArray[Any]) -> None:
     """Write one array; the file is whole or untouched, as ``whole.write_whole`` says."""
     path, key = _split(name)
     write_whole(path, lambda stream: _WRITERS[path.suffix](stream, key or "y", array), value=name)
+
+
+def save_safetensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write several arrays by their names; the file is whole or untouched, as ``whole.write_whole`` says."""
+    write_whole(path, lambda stream: stream.write(_packed(arrays)))
 
 
 def plain_values(array: NDArray[Any]) -> object:
@@ -157,11 +162,16 @@ def _write_npz(stream: Any, key: str, array: NDArray[Any]) -> None:
 
 
 def _write_safetensors(stream: Any, key: str, array: NDArray[Any]) -> None:
+    stream.write(_packed({key: array}))
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> Any:
     library = _safetensors()
-    if array.dtype.kind not in "iufb" or array.dtype.itemsize > 8:
-        rule, hint = f"a .safetensors file holds no {array.dtype}", "use .npy or .npz"
-        raise UnstrideError(Reason.DTYPE, rule, argument="output", hint=hint)
-    stream.write(library.numpy.save({key: np.ascontiguousarray(array)}))
+    for array in arrays.values():
+        if array.dtype.kind not in "iufb" or array.dtype.itemsize > 8:
+            rule, hint = f"a .safetensors file holds no {array.dtype}", "use .npy or .npz"
+            raise UnstrideError(Reason.DTYPE, rule, argument="output", hint=hint)
+    return library.numpy.save({key: np.asarray(array, order="C") for key, array in arrays.items()})
 
 
 _READERS: dict[str, Callable[[Path, str | None], NDArray[Any]]] = {

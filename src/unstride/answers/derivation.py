@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..dialects import registry
-from ..dialects.spec import Spec, checked_shape, checked_spec
+from ..dialects.spec import Spec, checked_shape
 from ..dialects.windows import Window
 from ..geometry import Layer
 from ..geometry.wire import axis_to_wire
+from ..live import Live, as_spec
 from .ambiguity import AxisSizes, list_sizes
 from .cost import Cost, count_cost
 from .coverage import TAP_LIMIT, Coverage, is_even, measure_coverage
@@ -96,8 +97,10 @@ class Explanation:
         }
 
 
-def explain(spec: Spec, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None) -> Explanation:
-    """Why ``spec`` gives the output size it gives, for an input in the dialect's own data layout.
+def explain(
+    spec: Spec | Live, input_shape: tuple[int, ...], kernel_shape: tuple[int, ...] | None = None
+) -> Explanation:
+    """Why ``spec``, or a live layer, gives the output size it gives, for an input in the dialect's own data layout.
 
     Functions need ``kernel_shape``, in the dialect's own weight layout. Raises UnstrideError where the framework
     would reject the shapes.
@@ -107,8 +110,8 @@ def explain(spec: Spec, input_shape: tuple[int, ...], kernel_shape: tuple[int, .
     >>> found.output_shape, found.even
     ((1, 1, 3, 3), False)
     """
-    shape = checked_shape(input_shape, "input_shape")
-    layer = checked_spec(spec).read(shape, kernel_shape)
+    spec, shape = as_spec(spec), checked_shape(input_shape, "input_shape")
+    layer = spec.read(shape, kernel_shape)
     batch, _, size = spec.data_layout(len(shape)).split(shape)
     words = words_of(spec, layer)
     countable = all(max(axis.kernel, axis.stride) <= TAP_LIMIT for axis in layer.axes)

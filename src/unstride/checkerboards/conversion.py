@@ -11,11 +11,12 @@ from ..computation import as_array, run_canonical
 from ..dialects import registry
 from ..dialects.arguments import Pairs, Sizes, pad_pairs, per_axis
 from ..dialects.refusal import Composition, Outcome
-from ..dialects.spec import Spec, checked_spec
-from ..dialects.usual import given_shape, given_spec
+from ..dialects.spec import Spec
+from ..dialects.usual import given_shape
 from ..engine.ends import Activation
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
+from ..live import Live, parse, weigh
 from .icnr import channels_last
 from .lines import DIALECTS, write_lines
 from .subpixel import SubPixelForm, join_phases, join_weights, split_bias, split_phases, split_weights
@@ -141,8 +142,8 @@ class SubPixel(Converted):
 
 
 def to_subpixel(
-    spec: str | Spec,
-    kernel: ArrayLike,
+    spec: str | Spec | Live,
+    kernel: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     *,
     input_shape: tuple[int, ...] | None = None,
@@ -150,7 +151,7 @@ def to_subpixel(
 ) -> SubPixel:
     """A transposed convolution with its weights, as a stride-1 convolution and a pixel shuffle: exactly the same.
 
-    ``spec`` may be the line of source itself.
+    ``spec`` may be the line of source itself, or a live layer, whose own weights are used where none are given.
     ``kernel`` and ``input_shape`` are in its own layouts, the result is in those of the dialect ``to``, the
     spec's own if left out. Raises UnstrideError for a convolution, or where the dialect cannot say the result.
 
@@ -166,7 +167,7 @@ def to_subpixel(
     # its weights, where this result is called sub:
     # conv.load_state_dict({"weight": torch.tensor(sub.kernel)})
     """
-    spec = given_spec(spec)
+    spec, kernel, bias = weigh(parse(spec) if isinstance(spec, str) else spec, kernel, bias)
     layer, batch, weights, addend = _taken(spec, kernel, bias, given_shape(spec, input_shape))
     said, form, phases_first = say_subpixel(layer, to or spec.dialect, batch)
     return SubPixel(
@@ -207,8 +208,8 @@ def _lines(said: Outcome, form: SubPixelForm, batch: int, *, phases_first: bool)
 
 
 def from_subpixel(
-    spec: Spec,
-    kernel: ArrayLike,
+    spec: Spec | Live,
+    kernel: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     *,
     stride: Sizes,
@@ -218,6 +219,7 @@ def from_subpixel(
 ) -> Converted:
     """A convolution followed by a pixel shuffle by ``stride`` and a crop, as one transposed convolution.
 
+    A live layer's own weights are used where none are given.
     The shuffle is the framework's own: channels last take phases first, as depth-to-space, unless there are groups.
     The bias must be one number for all phases of a channel. Raises UnstrideError where it is not, where the
     convolution has a stride or an activation of its own, or where the channels do not divide.
@@ -229,6 +231,7 @@ def from_subpixel(
     # x is NCHW, the kernel (8, 5, 4, 4) is (small, large/groups, H, W)
     torch.nn.ConvTranspose2d(8, 5, 4, stride=2, padding=1, bias=False)
     """
+    spec, kernel, bias = weigh(spec, kernel, bias)
     layer, batch, weights, addend = _taken(spec, kernel, bias, input_shape)
     steps = per_axis(stride, layer.rank, "stride", Reason.STRIDE, least=1)
     form = SubPixelForm(layer, steps, pad_pairs(crop, layer.rank, "crop"))
@@ -246,7 +249,7 @@ def _taken(
 ) -> tuple[Layer, int, Array, Array | None]:
     """The layer, the batch, and the weights and bias in canonical order."""
     array = as_array(kernel, "kernel")
-    layer = checked_spec(spec).read(input_shape, array.shape)
+    layer = spec.read(input_shape, array.shape)
     batch, _, _ = spec.data_layout(len(input_shape)).split(tuple(input_shape))
     weights = spec.weight_layout(layer.rank).to(canonical(layer.rank), layer).apply(array)
     if bias is None:

@@ -13,6 +13,7 @@ a note on sub-pixel convolution, resize convolution and convolution resize", 201
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any, TypeAlias
 
@@ -27,25 +28,46 @@ from ..engine.dtypes import check_kind
 from ..engine.memory import check_bytes
 from ..errors import Reason, UnstrideError
 from ..geometry import Axis, DataLayout, Layer, WeightLayout
+from ..live import Live, is_live, weigh
 
 Array = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 Initialize: TypeAlias = Callable[[Shape, np.random.Generator], ArrayLike]
 """the smaller kernel's shape, in the same layout, and where to draw from -> its values"""
 
+_GROUPS = ("groups", "group", "feature_group_count")
+"""what the dialects call the number of groups"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The kernel that is asked for."""
+
+    shape: Shape
+    steps: Shape
+    layout: WeightLayout
+    last: bool
+    """whether the layer's output has the channels last"""
+    groups: int
+    dtype: DTypeLike
+
 
 def icnr(
-    shape: Shape,
-    stride: Sizes,
+    shape: Shape | Live,
+    stride: Sizes | None = None,
     *,
-    dialect: str = "torch",
+    dialect: str | None = None,
     subpixel: bool = False,
-    groups: int = 1,
+    groups: int | None = None,
     initialize: Initialize | None = None,
     seed: int | np.random.Generator | None = None,
-    dtype: DTypeLike = np.float32,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """A kernel of ``shape``, in the dialect's layout, whose phases all have the same weights.
+
+    A live layer may stand in place of the shape, and says the rest itself: ``icnr(layer)`` is the kernel to give it,
+    ``icnr(layer, 2, subpixel=True)`` that of a convolution before a pixel shuffle. Left out otherwise, the dialect is
+    torch, there is one group, and the elements are of single precision.
 
     ``shape`` is a transposed convolution's kernel; with ``subpixel``, that of the stride-1 convolution before a pixel
     shuffle by ``stride``, its channels in the order of the dialect's own shuffle. ``initialize`` draws the smaller
@@ -57,23 +79,60 @@ def icnr(
     >>> icnr((1, 1, 4), 2, initialize=lambda shape, _: [[[1, 2]]]).tolist()
     [[[1.0, 1.0, 2.0, 2.0]]]
     """
+    if is_live(shape):
+        if (dialect, groups, dtype) != (None, None, None):
+            rule = "is given with a live layer, which has its dialect, groups and element type"
+            raise UnstrideError(
+                Reason.ARGUMENT, rule, argument="dialect, groups or dtype", value=(dialect, groups, dtype)
+            )
+        wanted = _for_layer(shape, stride, subpixel=subpixel)
+    else:
+        wanted = _for_shape(shape, stride, dialect or "torch", groups, dtype, subpixel=subpixel)
+    return _spread(wanted, initialize, _random(seed), subpixel=subpixel)
+
+
+def _for_shape(
+    shape: Shape, stride: Sizes | None, dialect: str, groups: int | None, dtype: DTypeLike | None, *, subpixel: bool
+) -> _Wanted:
     shape = checked_shape(shape, "shape")
     rank = max(1, len(shape) - 2)
     layout, last = usual_layouts(dialect, rank, transposed=not subpixel)
     steps = per_axis(stride, rank, "stride", Reason.STRIDE, least=1)
-    kernel, small, large = layout.split(shape, integer(groups, "groups", Reason.GROUPS, least=1))
+    count = integer(1 if groups is None else groups, "groups", Reason.GROUPS, least=1)
+    return _Wanted(shape, steps, layout, last, count, np.float32 if dtype is None else dtype)
+
+
+def _for_layer(thing: Live, stride: Sizes | None, *, subpixel: bool) -> _Wanted:
+    spec, kernel, _ = weigh(thing)
+    shape, rank = np.shape(kernel), np.ndim(kernel) - 2
+    groups = next((getattr(spec, name) for name in _GROUPS if getattr(spec, name, None)), 1)
+    layout, data = spec.weight_layout(rank), spec.data_layout(rank + (2 if spec.batched else 1))
+    taps, small, large = layout.split(shape, groups)
+    layer = spec.read(data.join(1, small if spec.transposed else large, tuple(8 * size for size in taps)), shape)
+    if layer.transposed == subpixel:
+        rule = "is for the convolution before a pixel shuffle; without it, a transposed convolution is drawn for"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="subpixel", value=subpixel)
+    steps = per_axis(layer.stride if stride is None and not subpixel else stride, rank, "stride", Reason.STRIDE)
+    last = channels_last(spec.output_layout(len(data.order)))
+    return _Wanted(shape, steps, layout, last, layer.groups, np.asarray(kernel).dtype)
+
+
+def _spread(wanted: _Wanted, initialize: Initialize | None, draw: np.random.Generator, *, subpixel: bool) -> Array:
+    """The smaller kernel drawn, and repeated."""
+    shape, steps, layout, groups = wanted.shape, wanted.steps, wanted.layout, wanted.groups
+    kernel, small, large = layout.split(shape, groups)
     inputs = large if subpixel else small
     for channels, name in ((small, "the small channels"), (large, "the large channels")):
         check_divides(groups, channels, name)
     check_bytes(2 * prod(shape) * np.dtype(np.float64).itemsize, f"a kernel of shape {shape}")
-    kind, draw = _element_type(dtype, initialize), _random(seed)
+    kind = _element_type(wanted.dtype, initialize)
     if subpixel:
         if small % prod(steps):
             rule = f"needs a multiple of the shuffled channels, {prod(steps)}, as output channels"
             raise UnstrideError(Reason.CHANNELS, rule, argument="shape", value=shape)
         smaller = layout.shape_of(kernel, small // prod(steps), large, groups)
         values = _drawn(initialize, smaller, prod(kernel) * inputs // groups, draw)
-        return _spread_channels(layout, values, prod(steps), phases_first=last and groups == 1).astype(kind)
+        return _spread_channels(layout, values, prod(steps), phases_first=wanted.last and groups == 1).astype(kind)
     taps = tuple(size // step for size, step in zip(kernel, steps, strict=True))
     if not all(taps):
         rule, hint = f"is shorter than the stride {steps}: some phases have no tap", "use a kernel of stride or more"

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from ..answers.coverage import Coverage, is_even, measure_coverage
 from ..computation import as_array
 from ..dialects.spec import Spec
-from ..dialects.usual import given_shape, given_spec
+from ..dialects.usual import given_shape
 from ..geometry import Layer, canonical
+from ..live import Live, parse, weigh_if_known
 from .gain import Gain, check_finite, measure_gain
 from .remedies import Remedy, find_remedies
 from .report import lines
@@ -53,7 +54,7 @@ class Checkerboard:
 
 
 def checkerboard(
-    spec: str | Spec,
+    spec: str | Spec | Live,
     kernel: ArrayLike | None = None,
     *,
     input_shape: tuple[int, ...] | None = None,
@@ -61,7 +62,7 @@ def checkerboard(
 ) -> Checkerboard:
     """How strongly the layer draws a checkerboard, by its coverage and by the weights in ``kernel``, and what helps.
 
-    ``spec`` may be the line of source itself.
+    ``spec`` may be the line of source itself, or a live layer, whose own weights are used where none are given.
     Shapes and ``kernel`` are in the spec's own layouts; ``kernel_shape`` is for functions without a kernel. Raises
     UnstrideError where the framework would reject the shapes.
 
@@ -71,7 +72,7 @@ def checkerboard(
     >>> float(found.coverage.alternation), found.remedies[0].lines
     (0.19, ("keras.layers.Conv2DTranspose(1, 4, strides=2, padding='same')",))
     """
-    spec = given_spec(spec)
+    spec, kernel, _ = weigh_if_known(parse(spec) if isinstance(spec, str) else spec, kernel)
     shape = given_shape(spec, input_shape)
     array = None if kernel is None else as_array(kernel, "kernel")
     layer = spec.read(shape, kernel_shape if array is None else array.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from ..errors import Reason, UnstrideError
-from .spec import Spec, checked_shape, checked_spec
+from .spec import Spec, checked_shape
 
 RANKS = (2, 1, 3)
 """in the order that they are tried, where a call leaves its rank open"""
@@ -32,13 +32,6 @@ def input_hint(spec: Spec, option: str) -> str:
     if option.startswith("--") and shape:
         sizes = f"such as {option} {','.join(map(str, shape))}"
     return f"give it in {spec.call}'s own data layout, {sizes}"
-
-
-def given_spec(spec: str | Spec) -> Spec:
-    """A pasted line parsed; a spec as it is."""
-    from .code import parse
-
-    return parse(spec) if isinstance(spec, str) else checked_spec(spec)
 
 
 def given_shape(spec: Spec, shape: tuple[int, ...] | None) -> tuple[int, ...]:

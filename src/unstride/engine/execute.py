@@ -106,7 +106,9 @@ def _define_gradient(plan: Plan, x: Array, grad_output: Array) -> Array:
 
 
 BOUND = 64
-"""shapes that a prepared layer remembers, and calls that ``run`` does"""
+"""shapes that a prepared layer remembers"""
+CALLS = 1024
+"""calls that ``run`` and the gradients remember: more than the layers of a deep model, times three"""
 _DIRECT: dict[tuple[object, ...], tuple[Layer, Direct]] = {}
 
 ENGINES: tuple[Engine, ...] = (
@@ -190,8 +192,8 @@ def _known_by(layer: Layer, how: tuple[object, ...], *arrays: object) -> tuple[o
 def _remember(key: tuple[object, ...], layer: Layer, direct: Direct | None) -> None:
     """Keep what computes calls like this one; with the layer, so that its identity stays its own."""
     if direct is not None:
-        if len(_DIRECT) >= BOUND:
-            _DIRECT.clear()
+        if len(_DIRECT) >= CALLS:
+            del _DIRECT[next(iter(_DIRECT))]
         _DIRECT[key] = (layer, direct)
 
 

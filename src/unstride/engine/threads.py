@@ -13,18 +13,22 @@ THREADS_VARIABLE = "UNSTRIDE_NUM_THREADS"
 MAX_THREADS = 4096
 
 _chosen: int | None = None
+_followed: int | None = None
 _default: int | None = None
 
 
 def num_threads() -> int:
-    """Threads that a call uses: the number set, else ``UNSTRIDE_NUM_THREADS``, else the CPUs this process may use."""
+    """Threads that a call uses: the number set, else ``UNSTRIDE_NUM_THREADS``, else the CPUs this process may use.
+
+    A framework that the engine works in may say how many of these CPUs it uses itself: see ``follow``.
+    """
     global _default  # noqa: PLW0603 - read once for the process
     if _chosen is not None:
         return _chosen
     if _default is None:
         text = os.environ.get(THREADS_VARIABLE)
         _default = _cpus() if text is None else _parsed(text)
-    return _default
+    return _default if _followed is None else _followed
 
 
 def set_num_threads(count: int) -> None:
@@ -34,6 +38,12 @@ def set_num_threads(count: int) -> None:
         rule = f"must be an integer from 1 to {MAX_THREADS}"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="count", value=count, hint="1 uses the calling thread only")
     _chosen = count
+
+
+def follow(count: int) -> None:
+    """Use as many threads as the framework that calls; a number that the user gave this library holds."""
+    global _followed  # noqa: PLW0603 - a setting of the process
+    _followed = None if THREADS_VARIABLE in os.environ else max(1, min(count, MAX_THREADS))
 
 
 def _parsed(text: str) -> int:

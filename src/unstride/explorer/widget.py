@@ -9,6 +9,7 @@ from ..dialects.spec import Spec
 from ..errors import Reason, UnstrideError
 from ..geometry import Layer
 from ..geometry.wire import axis_to_wire
+from ..live import Live, as_spec
 from .asking import ask
 from .modules import STYLE, bundle, static
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 _READ = {"size": [2, 2], "kernel": [3, 3]}
 
 
-def explore(layer: Spec | Layer | str | None = None, input_shape: tuple[int, ...] | None = None) -> AnyWidget:
-    """The explorer as a notebook widget, opened at a spec, a line of source or a layer; ``input_shape`` in its layout.
+def explore(layer: Spec | Layer | Live | str | None = None, input_shape: tuple[int, ...] | None = None) -> AnyWidget:
+    """The explorer as a notebook widget, opened at a line of source, a spec or a layer, also a framework's live one.
+
+    ``input_shape`` is in its own layout.
 
     Raises UnstrideError where the line cannot be read, or where anywidget is not installed.
 
@@ -56,13 +59,13 @@ def _class() -> type[AnyWidget]:
     return Explorer
 
 
-def _first(layer: Spec | Layer | str | None, input_shape: tuple[int, ...] | None) -> dict[str, Any]:
+def _first(layer: Spec | Layer | Live | str | None, input_shape: tuple[int, ...] | None) -> dict[str, Any]:
     if layer is None:
         return {}
     if isinstance(layer, Layer):
         axes = [axis_to_wire(axis) for axis in layer.axes]
         return {"code": None, "settings": None, "transposed": layer.transposed, "axes": axes}
-    line = layer.code() if isinstance(layer, Spec) else layer
+    line = layer if isinstance(layer, str) else as_spec(layer).code()
     found = ask({"ask": "read", "line": line, **_READ, "shape": list(input_shape) if input_shape else None})
     if "error" in found:
         error = found["error"]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..dialects.code import parse
-from ..dialects.spec import Spec, checked_shape, checked_spec
+from ..dialects.spec import Spec, checked_shape
 from ..dialects.usual import input_hint
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
+from ..live import Live, parse, weigh_if_known
 from ..pictures import Example, Period, Picture, View
 from ..pictures.compare import LETTERS
 
@@ -24,18 +24,20 @@ TEXT_LIMIT = 100_000
 
 
 def draw(
-    spec: str | Spec | Layer,
+    spec: str | Spec | Layer | Live,
     input_shape: tuple[int, ...] | None = None,
     kernel_shape: tuple[int, ...] | None = None,
     *,
     view: str | None = None,
     x: ArrayLike | None = None,
     kernel: ArrayLike | None = None,
-    compare: Sequence[str | Spec | Layer] = (),
+    compare: Sequence[str | Spec | Layer | Live] = (),
     channels: tuple[int, int] = (0, 0),
     theme: str = "auto",
 ) -> Picture:
     """A picture of a pasted line, a spec or a layer, which shows itself in a notebook and saves itself to a file.
+
+    A live layer of a framework brings its kernel along.
 
     ``view`` is scatter, gather, zeros, matrix, coverage, gain (both causes of a checkerboard, from ``kernel``), or
     compare (with other layers on the same input). ``x`` and ``kernel`` put numbers on it: whole arrays in the
@@ -49,7 +51,7 @@ def draw(
     [3, 4, 6, 8]
     """
     chosen = _view(view, comparing=bool(compare))
-    given = _given(spec)
+    given, kernel = _given(spec, kernel)
     data, weights = _array(x, "x"), _array(kernel, "kernel")
     layer = given if isinstance(given, Layer) else _read(given, input_shape, kernel_shape, data, weights)
     _check_channels(layer, channels)
@@ -66,11 +68,14 @@ def draw(
     return Picture(chosen, (first, *others), theme)
 
 
-def _given(subject: str | Spec | Layer) -> Spec | Layer:
-    """A pasted line parsed; a spec or a layer as it is."""
+def _given(
+    subject: str | Spec | Layer | Live, kernel: ArrayLike | None = None
+) -> tuple[Spec | Layer, ArrayLike | None]:
+    """A pasted line parsed, a spec or a layer as it is; with the kernel, a live layer's own where none is given."""
     if isinstance(subject, Layer):
-        return subject
-    return parse(subject) if isinstance(subject, str) else checked_spec(subject)
+        return subject, kernel
+    spec, kernel, _ = weigh_if_known(parse(subject) if isinstance(subject, str) else subject, kernel)
+    return spec, kernel
 
 
 def written_values(text: str | None, name: str) -> Any:
@@ -245,9 +250,9 @@ def _period(given: Spec | Layer, layer: Layer, weights: Any, channels: tuple[int
     )
 
 
-def _other(other: str | Spec | Layer, first: Example) -> Example:
+def _other(other: str | Spec | Layer | Live, first: Example) -> Example:
     """Another layer on the first one's input and kernel."""
-    given = _given(other)
+    given, _ = _given(other)
     try:
         layer = given if isinstance(given, Layer) else _read_alike(given, first.layer)
     except UnstrideError as error:

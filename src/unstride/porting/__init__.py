@@ -1,5 +1,5 @@
 """Move a layer from one dialect to another: exact code and weights, or a refusal with what equals it."""
 
-from .parameters import Port, port
+from .verb import Port, port
 
 __all__ = ["Port", "port"]

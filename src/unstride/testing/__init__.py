@@ -1,1 +1,5 @@
-"""Public helpers for tests: the corpus of the frameworks' answers, and live adapters."""
+"""Public helpers for tests: the assertion that a port is the layer, Hypothesis strategies, the frameworks' answers."""
+
+from .assertions import assert_same_layer
+
+__all__ = ["assert_same_layer"]

@@ -142,7 +142,7 @@ class Bound:
         return np.asarray(total.transpose(self.order))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: bool) -> Bound:
     """The code and tables of a layer."""
     lanes = host().lanes(np.dtype(dtype).itemsize)

@@ -80,7 +80,7 @@ class Bound:
         return late_starter(self.task, self.family.tables, late, bias, self.products) if late else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool) -> Bound:
     """The code and tables of a layer."""
     family = _family(layer, batch, dtype, end, channels_first)

@@ -110,7 +110,7 @@ class Shape:
         return self.group_inputs * self.packed_width * self.item
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def widened(layer: Layer) -> Layer:
     """The layer with the last axis's phases as output channels, phase by phase, where all have as many taps.
 

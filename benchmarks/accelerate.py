@@ -1,0 +1,196 @@
+"""Whole models in PyTorch, stock beside accelerated, call by call in one interleaved run: medians and their ratio.
+
+python benchmarks/accelerate.py [--threads 1] [--seconds 20] [--compiled] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from unstride.frameworks import torch as ours
+
+LEAST = 3
+"""rounds, however long a call takes"""
+
+
+class Residual(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """HiFi-GAN's residual block: dilated convolutions of one kernel."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.wide = nn.ModuleList(nn.Conv1d(channels, channels, kernel, dilation=d, padding="same") for d in (1, 3, 5))
+        self.plain = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding="same") for _ in range(3))
+
+    def forward(self, x: Any) -> Any:
+        for wide, plain in zip(self.wide, self.plain, strict=True):
+            y = plain(nn.functional.leaky_relu(wide(nn.functional.leaky_relu(x, 0.1)), 0.1))
+            x = x + y
+        return x
+
+
+class Vocoder(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """HiFi-GAN's generator (V2's widths): upsampling by 8, 8, 2 and 2."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(80, width, 7, padding=3)
+        steps = ((16, 8), (16, 8), (4, 2), (4, 2))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(width >> i, width >> (i + 1), kernel, stride, (kernel - stride) // 2)
+            for i, (kernel, stride) in enumerate(steps)
+        )
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(Residual(width >> (i + 1), kernel) for kernel in (3, 7, 11)) for i in range(len(steps))
+        )
+        self.last = nn.Conv1d(width >> len(steps), 1, 7, padding=3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.first(x)
+        for up, blocks in zip(self.ups, self.blocks, strict=True):
+            x = up(nn.functional.leaky_relu(x, 0.1))
+            x = sum(block(x) for block in blocks) / 3
+        return torch.tanh(self.last(nn.functional.leaky_relu(x)))
+
+
+def convolved(conv: Any, norm: Any, before: int, after: int, stride: int = 1) -> Any:
+    """A convolution of 3 with what follows it."""
+    return nn.Sequential(conv(before, after, 3, stride, 1), norm(after), nn.ReLU())
+
+
+class UNet(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """Two levels or more down and up, in any rank."""
+
+    def __init__(self, rank: int, widths: tuple[int, ...], channels: int, classes: int) -> None:
+        super().__init__()
+        conv, up, norm = {
+            2: (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d),
+            3: (nn.Conv3d, nn.ConvTranspose3d, nn.InstanceNorm3d),
+        }[rank]
+        self.stem = convolved(conv, norm, channels, widths[0])
+        self.down = nn.ModuleList(convolved(conv, norm, a, b, 2) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(up(b, a, 2, 2) for a, b in reversed(list(pairwise(widths))))
+        self.mix = nn.ModuleList(convolved(conv, norm, 2 * a, a) for a in reversed(widths[:-1]))
+        self.head = conv(widths[0], classes, 1)
+
+    def forward(self, x: Any) -> Any:
+        skips = [self.stem(x)]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        y = skips.pop()
+        for up, mix in zip(self.ups, self.mix, strict=True):
+            y = mix(torch.cat([up(y), skips.pop()], 1))
+        return self.head(y)
+
+
+def generator() -> Any:
+    """DCGAN's generator at half width."""
+    widths = (256, 128, 64, 32)
+    parts: list[Any] = [nn.ConvTranspose2d(100, widths[0], 4, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
+    for before, after in pairwise(widths):
+        parts += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*parts, nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False), nn.Tanh())
+
+
+MODELS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
+    "vocoder": (Vocoder, (1, 80, 40)),
+    "unet": (lambda: UNet(2, (32, 64, 128, 256), 3, 23), (1, 3, 96, 128)),
+    "dcgan": (generator, (16, 100, 1, 1)),
+    "volumes": (lambda: UNet(3, (16, 32, 64), 1, 3), (1, 1, 32, 32, 32)),
+}
+"""name -> what builds it, and its input's shape"""
+
+
+def infer(model: Any, x: Any) -> Callable[[], Any]:
+    """One call in inference mode."""
+    model.eval()
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return model(x)
+
+    return call
+
+
+def train(model: Any, x: Any) -> Callable[[], Any]:
+    """One step of gradient descent."""
+    model.train()
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4)
+
+    def call() -> Any:
+        optimiser.zero_grad()
+        y = model(x)
+        y.square().mean().backward()
+        optimiser.step()
+        return y.detach()
+
+    return call
+
+
+def timed(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
+    """Median seconds of each call, taken in turn."""
+    taken: list[list[float]] = [[] for _ in calls]
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds or len(taken[0]) < LEAST:
+        for call, times in zip(calls, taken, strict=True):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in taken]
+
+
+def compare(name: str, kind: str, seconds: float, *, compiled: bool) -> dict[str, Any]:
+    """One model, one kind of call: values first, then both in turn."""
+    build, shape = MODELS[name]
+    torch.manual_seed(1)
+    stock = build()
+    mine = copy.deepcopy(stock)
+    ours.accelerate(mine)
+    x = torch.randn(shape)
+    models = [torch.compile(each) if compiled else each for each in (stock, mine)]
+    calls = [{"infer": infer, "train": train}[kind](model, x) for model in models]
+    first, second = (call() for call in calls)
+    torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4)
+    theirs, own = timed(calls, seconds)
+    return {"model": name, "kind": kind, "torch_ms": 1e3 * theirs, "ours_ms": 1e3 * own, "ratio": theirs / own}
+
+
+def main() -> None:
+    """Print a table, and the geometric mean of the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--only", choices=sorted(MODELS))
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    rows = []
+    for name in [given.only] if given.only else MODELS:
+        for kind in ("infer", "train"):
+            row = compare(name, kind, given.seconds, compiled=given.compiled)
+            rows.append(row)
+            text = "{model:8} {kind:6} torch {torch_ms:9.2f} ms  unstride {ours_ms:9.2f} ms  {ratio:5.2f} times as fast"
+            sys.stdout.write(text.format(**row) + "\n")
+            sys.stdout.flush()
+    mean = statistics.geometric_mean(row["ratio"] for row in rows)
+    sys.stdout.write(f"geometric mean {mean:.2f}, least {min(row['ratio'] for row in rows):.2f}\n")
+    if given.json:
+        given.json.write_text(
+            json.dumps({"torch": torch.__version__, "threads": given.threads, "rows": rows}, indent=2)
+        )
+
+
+if __name__ == "__main__":
+    main()

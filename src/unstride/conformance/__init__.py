@@ -1,0 +1,1 @@
+"""The published suite of ConvTranspose cases, and the runner that asks runtimes about it."""

@@ -1,0 +1,69 @@
+"""PyTorch's tensors as NumPy arrays over the same memory, and back; the threads follow PyTorch's."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...engine import threads
+
+Array = NDArray[Any]
+
+PLAIN = (torch.float32, torch.float64, torch.float16)
+"""element types that NumPy has too"""
+
+
+@cache
+def bfloat16() -> np.dtype[Any] | None:
+    """NumPy's type for bfloat16, where the package ml_dtypes brings it."""
+    if find_spec("ml_dtypes") is None:
+        return None
+    import ml_dtypes  # type: ignore[import-not-found, unused-ignore]  # ships no types, or is absent
+
+    kind: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return kind
+
+
+def computable(tensor: torch.Tensor) -> bool:
+    """Whether the engine can read the tensor where it lies."""
+    known = tensor.dtype in PLAIN or (tensor.dtype is torch.bfloat16 and bfloat16() is not None)
+    return known and tensor.device.type == "cpu" and tensor.layout is torch.strided
+
+
+def as_array(tensor: torch.Tensor) -> Array:
+    """The tensor's memory as an array."""
+    held = tensor.detach().resolve_neg()
+    if held.dtype is torch.bfloat16:
+        bits: Array = held.view(torch.int16).numpy()
+        return bits.view(bfloat16() or np.int16)
+    array: Array = held.numpy()
+    return array
+
+
+def as_tensor(array: Array) -> torch.Tensor:
+    """The array's memory as a tensor."""
+    if array.dtype == bfloat16():
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def follow_threads() -> None:
+    """Use as many threads as PyTorch does, unless the user gave this library a number of its own."""
+    threads.follow(torch.get_num_threads())
+
+
+def lies_last(tensor: torch.Tensor) -> bool:
+    """Whether the channels of ``(batch, channels, *spatial)`` lie side by side, positions apart."""
+    return tensor.shape[1] > 1 and tensor.stride(1) == 1 and not tensor.is_contiguous()
+
+
+def new_output(like: torch.Tensor, channels: int, size: tuple[int, ...] | list[int]) -> torch.Tensor:
+    """An empty output whose channels lie as those of the input do."""
+    if lies_last(like):
+        return like.new_empty((like.shape[0], *size, channels)).movedim(-1, 1)
+    return like.new_empty((like.shape[0], channels, *size))

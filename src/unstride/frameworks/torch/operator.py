@@ -1,0 +1,196 @@
+"""Two operators, closed under differentiation: a layer, and its gradient for the weights.
+
+``unstride::apply`` is the relation read in either direction; its gradient for the input is itself read the other way,
+its gradient for the weights is ``unstride::weight_gradient``, whose gradients are ``unstride::apply`` again.
+
+Tensors are ``(batch, channels, *spatial)``; weights ``(small channels, large channels / groups, *taps)``, PyTorch's own
+order for both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...engine import execute
+from ...geometry import Axis, Layer
+from .arrays import Array, as_array, as_tensor, follow_threads, lies_last, new_output
+
+CACHED = 4096
+"""layers remembered"""
+
+
+@lru_cache(maxsize=CACHED)
+def layer_of(
+    given: tuple[int, ...],
+    weights: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
+    size: tuple[int, ...],
+    groups: int,
+    transposed: bool,
+    bias: bool,
+) -> Layer:
+    """The framework-free layer for inputs of the spatial size ``given`` and outputs of ``size``."""
+    small, large = (given, size) if transposed else (size, given)
+    parts = zip(small, large, weights[2:], stride, dilation, before, strict=True)
+    return Layer(tuple(Axis(*part) for part in parts), weights[0], weights[1] * groups, groups, transposed, bias)
+
+
+def _layer(
+    x: Tensor,
+    weights: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    size: Sequence[int],
+    groups: int,
+    transposed: bool,
+    bias: bool = False,
+) -> Layer:
+    parts = (tuple(x.shape[2:]), tuple(weights), tuple(stride), tuple(dilation), tuple(before), tuple(size))
+    return layer_of(*parts, groups, transposed, bias)
+
+
+def compute(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    size: Sequence[int],
+    groups: int,
+    transposed: bool,
+) -> Tensor:
+    """The layer's output of the spatial size ``size``; records nothing."""
+    follow_threads()
+    layer = _layer(x, weight.shape, stride, dilation, before, size, groups, transposed, bias is not None)
+    addend = None if bias is None else as_array(bias)
+    return settled(execute.run(layer, as_array(x), as_array(weight), addend), x)
+
+
+def settled(y: Array, x: Tensor) -> Tensor:
+    """The output with its channels lying as the input's do: where they do not, moved."""
+    made = as_tensor(y)
+    last = lies_last(x)
+    packed = made.movedim(1, -1) if last else made
+    if packed.is_contiguous():
+        return made
+    return packed.contiguous().movedim(-1, 1) if last else made.contiguous()
+
+
+def _fake(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    size: Sequence[int],
+    groups: int,
+    transposed: bool,
+) -> Tensor:
+    del bias, stride, dilation, before
+    channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    return new_output(x, channels, list(size))
+
+
+def compute_gradient(
+    x: Tensor,
+    grad: Tensor,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    kernel: Sequence[int],
+    groups: int,
+    transposed: bool,
+) -> Tensor:
+    """The gradient for the weights, from the layer's input and its output's gradient."""
+    follow_threads()
+    small, large = (x, grad) if transposed else (grad, x)
+    weights = (small.shape[1], large.shape[1] // groups, *kernel)
+    layer = _layer(x, weights, stride, dilation, before, grad.shape[2:], groups, transposed)
+    return as_tensor(execute.weight_gradient(layer, as_array(x), as_array(grad))).contiguous()
+
+
+def _fake_gradient(
+    x: Tensor,
+    grad: Tensor,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    kernel: Sequence[int],
+    groups: int,
+    transposed: bool,
+) -> Tensor:
+    del stride, dilation, before
+    small, large = (x, grad) if transposed else (grad, x)
+    return x.new_empty((small.shape[1], large.shape[1] // groups, *kernel))
+
+
+_RELATION = "SymInt[] stride, SymInt[] dilation, SymInt[] before, SymInt[] {}, SymInt groups, bool transposed"
+apply: Any = torch.library.custom_op(
+    "unstride::apply",
+    compute,
+    mutates_args=(),
+    device_types="cpu",
+    schema=f"(Tensor x, Tensor weight, Tensor? bias, {_RELATION.format('size')}) -> Tensor",
+)
+weight_gradient: Any = torch.library.custom_op(
+    "unstride::weight_gradient",
+    compute_gradient,
+    mutates_args=(),
+    device_types="cpu",
+    schema=f"(Tensor x, Tensor grad, {_RELATION.format('kernel')}) -> Tensor",
+)
+apply.register_fake(_fake)
+weight_gradient.register_fake(_fake_gradient)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    del output
+    x, weight, _, *ctx.relation = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    x, weight = ctx.saved_tensors
+    stride, dilation, before, _, groups, transposed = ctx.relation
+    needs_x, needs_weight, needs_bias, *others = ctx.needs_input_grad
+    relation = (stride, dilation, before)
+    for_x = apply(grad, weight, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
+    for_weight = weight_gradient(x, grad, *relation, weight.shape[2:], groups, transposed) if needs_weight else None
+    for_bias = grad.sum((0, *range(2, grad.ndim))) if needs_bias else None
+    return for_x, for_weight, for_bias, *(None for _ in others)
+
+
+apply.register_autograd(_backward, setup_context=_keep)
+
+
+def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    del output
+    x, grad, *ctx.relation = inputs
+    ctx.save_for_backward(x, grad)
+
+
+def _backward_gradient(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
+    """⟨W(x, g), v⟩ = ⟨apply(x; v), g⟩: linear in either, so that each gradient is a layer with the weights v."""
+    x, grad = ctx.saved_tensors
+    stride, dilation, before, _, groups, transposed = ctx.relation
+    needs_x, needs_grad, *others = ctx.needs_input_grad
+    relation = (stride, dilation, before)
+    for_x = apply(grad, cotangent, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
+    for_grad = apply(x, cotangent, None, *relation, grad.shape[2:], groups, transposed) if needs_grad else None
+    return for_x, for_grad, *(None for _ in others)
+
+
+weight_gradient.register_autograd(_backward_gradient, setup_context=_keep_gradient)
+
+
+torch.library.register_autocast("unstride::apply", "cpu", torch.bfloat16)
