@@ -50,9 +50,20 @@ BELOW: dict[str, set[str]] = {
     },
     "explorer": {"errors", "geometry", "dialects", "live", "answers", "console", "whole"},
     "auditing": {
-        *("errors", "geometry", "dialects", "answers", "checkerboards", "network", "models", "console", "whole"),
+        *(
+            "errors",
+            "geometry",
+            "dialects",
+            "answers",
+            "checkerboards",
+            "network",
+            "models",
+            "console",
+            "whole",
+            "porting",
+        ),
     },
-    "frameworks": {"errors", "geometry", "engine"},
+    "frameworks": {"errors", "geometry", "dialects", "engine"},
     "conformance": {
         *("errors", "geometry", "dialects", "engine", "computation"),
         *("porting", "testing", "files", "console", "whole"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .explorer.widget import explore
     from .illustration.verb import draw
     from .live import parse
-    from .porting import port
+    from .porting.verb import port
     from .porting.verify import verify
 
 __version__ = "0.1.0"
@@ -67,7 +67,7 @@ _HOMES = {
     "icnr": "checkerboards.icnr",
     "num_threads": "engine.threads",
     "parse": "live",
-    "port": "porting",
+    "port": "porting.verb",
     "prepare": "computation",
     "run": "computation",
     "set_num_threads": "engine.threads",

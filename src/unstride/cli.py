@@ -260,7 +260,7 @@ def port(asked: Asked, to: str, outputs: tuple[str, ...], weights: str | None) -
     Where one call cannot say it: why not, and what equals it. With -o, a program that builds it.
     CODE may be a model file (.keras, .onnx, .pt2): unstride port model.keras --to torch -o model.py model.safetensors
     """
-    from .porting import port as ported
+    from .porting.verb import port as ported
 
     found = ported(asked.spec, to=to, input_shape=asked.input_shape, kernel_shape=asked.kernel_shape)
     if outputs:

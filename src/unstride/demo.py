@@ -12,7 +12,7 @@ from .computation import run, run_canonical
 from .dialects.code import parse
 from .dialects.spec import Spec
 from .geometry.wire import axis_to_wire
-from .porting import Port, port
+from .porting.verb import Port, port
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -57,6 +57,16 @@ def test_files(model: Path, tmp_path: Path, suffix: str) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_repaired_model(tmp_path: Path) -> None:
+    """The U-Net that comes with the project, at a size that it does not take."""
+    unet, mended = Path(__file__).parents[2] / "examples" / "unet.keras", tmp_path / "mended.onnx"
+    found = asked(unet, "--size", "50,64", "--repair", "-o", mended)
+    assert found.exit_code == 0, found.output
+    answer = json.loads(asked(mended, "--size", "50,64", "--json").output)
+    assert not [each for each in answer["findings"] if each["level"] == "error"]
+    assert isinstance(asked(unet, "--repair", "-o", tmp_path / "x.html").exception, UnstrideError)
+
+
 def test_several_models(model: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.onnx"
     other.write_bytes(model.read_bytes())

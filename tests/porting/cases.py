@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unstride import parse
 from unstride.dialects.spec import Spec
-from unstride.porting import Port, port
+from unstride.porting.verb import Port, port
 
 Array = NDArray[Any]
 

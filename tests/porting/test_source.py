@@ -15,8 +15,9 @@ from unstride import UnstrideError, parse, port, run
 from unstride.dialects.refusal import Composition, _plain_windows, _reduced, ways
 from unstride.dialects.registry import NAMES, named
 from unstride.geometry import Axis, Layer
-from unstride.porting import Port, codegen
+from unstride.porting import codegen
 from unstride.porting.plan import Plan
+from unstride.porting.verb import Port
 from unstride.testing.live import installed
 
 from .cases import CASES, Array, Case

@@ -51,8 +51,12 @@ def _shapes(context: click.Context, option: click.Parameter, values: tuple[str, 
 @click.option("--weights", type=click.Path(), help="The file that holds the weights, where MODEL is a configuration.")
 @click.option("--external-data", is_flag=True, help="Read an ONNX model's weights from other files in its folder.")
 @click.option("--fail-on", type=click.Choice(LEVELS), help=f"Exit with {EXIT_FOUND} where this, or worse, is found.")
-@click.option("--repair", is_flag=True, help="Print the changed lines that make the model fit at this size, as a diff.")
-@click.option("-o", "--output", type=click.Path(), help="File to write: .html, .json, .sarif or .txt.")
+@click.option(
+    "--repair", is_flag=True, help="Print what makes the model fit at this size, as a diff; with -o, write that model."
+)
+@click.option(
+    "-o", "--output", type=click.Path(), help="File to write: .html, .json, .sarif, .txt; a repaired .onnx, .keras."
+)
 @click.option("--sarif", "as_sarif", is_flag=True, help="Answer as SARIF, for code hosts.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 def audit(
@@ -74,7 +78,7 @@ def audit(
     """
     from .audit import audit as audited
 
-    write = _writer(output, models) if output is not None else None
+    write = _writer(output, models, repair=repair) if output is not None else None
     words = {"size": size, "inputs": inputs or None, "weights": weights, "external_data": external_data}
     found = {model: audited(_called(model), **words) for model in models}  # type: ignore[arg-type]  # a dict of options
     if write is not None:
@@ -141,7 +145,31 @@ def _merged(found: Mapping[str, Audit]) -> dict[str, Any]:
     return {**logs[0], "runs": [run for log in logs for run in log["runs"]]}
 
 
-def _writer(output: str, models: tuple[str, ...]) -> Callable[[Mapping[str, Audit]], None]:
+MODELS = {".onnx": "onnx", ".keras": "keras", ".pt2": "torch"}
+"""suffixes of a repaired model's file -> the framework it is for"""
+
+
+def _writer(output: str, models: tuple[str, ...], *, repair: bool) -> Callable[[Mapping[str, Audit]], None]:
+    """What writes a report, or a repaired model, by the file's end."""
+    if not repair:
+        return _report_writer(output, models)
+    to = MODELS.get(Path(output).suffix.lower())
+    if to is None or len(models) > 1:
+        rule = f"one repaired model goes into one file that ends in {', '.join(MODELS)}"
+        raise UnstrideError(Reason.FILE, rule, argument="--output", value=output)
+    return lambda found: _write_model(next(iter(found.values())), to, output)
+
+
+def _write_model(found: Audit, to: str, output: str) -> None:
+    from ..porting.models import port_model
+    from .repair import repaired
+
+    graph, made = repaired(found)
+    for line in port_model(graph, to=to, size=found.sizes).save(output):
+        click.echo(f"{line}, {len(made)} changes", err=True)
+
+
+def _report_writer(output: str, models: tuple[str, ...]) -> Callable[[Mapping[str, Audit]], None]:
     """What writes a report file, by its name's end."""
     from .report import page
 

@@ -1,5 +1,1 @@
 """Move a layer from one dialect to another: exact code and weights, or a refusal with what equals it."""
-
-from .verb import Port, port
-
-__all__ = ["Port", "port"]
