@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unstride import Reason, UnstrideError, parse, prepare, run
+from unstride import Reason, UnstrideError, gradients, parse, prepare, run
 from unstride.engine.execute import ENGINES
 
 X = np.array([[2, 1], [3, 2]])
@@ -79,3 +79,33 @@ def test_an_activation_that_another_generation_computes_otherwise() -> None:
     with pytest.raises(UnstrideError, match="x / 5"):
         run(parse(line, "keras2"), x, kernel)
     assert run(parse(line.removeprefix("tf_")), x, kernel).item() == 0.5
+
+
+LINES = {
+    "keras.layers.Conv2DTranspose(3, (3, 2), strides=2, padding='same')": (2, 4, 5, 2),
+    "keras.layers.Conv2D(4, 3, strides=2, padding='same', data_format='channels_first', groups=2)": (2, 4, 5, 6),
+    "torch.nn.ConvTranspose1d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2)": (2, 4, 5),
+    "flax.linen.ConvTranspose(3, (3, 3), strides=(2, 2))": (2, 3, 4, 2),
+    "equinox.nn.ConvTranspose2d(2, 3, 3, stride=2, key=key)": (2, 4, 5),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_gradients_are_the_adjoints(line: str) -> None:
+    """The output is linear in the input, in the kernel and in the bias: each gradient gives the same sum, exactly."""
+    spec, shape = parse(line), LINES[line]
+    draw = np.random.default_rng(3)
+    layer = spec.read(shape)
+    x, kernel, bias = (
+        draw.integers(-4, 5, size).astype(np.float64) for size in (shape, spec.kernel_shape(layer), layer.out_channels)
+    )
+    grad = draw.integers(-4, 5, spec.output_shape(shape)).astype(np.float64)
+    found = gradients(spec, x, grad, kernel)
+    assert found.x.shape == x.shape
+    assert found.kernel.shape == kernel.shape
+    assert found.bias is not None
+    plain = run(spec, x, kernel)
+    assert (plain * grad).sum() == (found.x * x).sum() == (found.kernel * kernel).sum()
+    assert ((run(spec, x, kernel, bias) - plain) * grad).sum() == (found.bias * bias).sum()
+    with pytest.raises(UnstrideError, match="must have the output's shape"):
+        gradients(spec, x, grad[..., :-1], kernel)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .checkerboards.conversion import from_subpixel, to_subpixel
     from .checkerboards.icnr import icnr
     from .checkerboards.verdict import checkerboard
-    from .computation import Prepared, prepare, run
+    from .computation import Gradients, Prepared, gradients, prepare, run
     from .dialects.refusal import Refusal
     from .dialects.spec import Spec
     from .engine.threads import num_threads, set_num_threads
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Gradients",
     "Prepared",
     "Reason",
     "Refusal",
@@ -41,6 +42,7 @@ __all__ = [
     "explain",
     "explore",
     "from_subpixel",
+    "gradients",
     "icnr",
     "num_threads",
     "parse",
@@ -55,6 +57,7 @@ __all__ = [
 
 # a name is imported when first used, so that a command loads only what it needs (NumPy stays out of `unstride shape`)
 _HOMES = {
+    "Gradients": "computation",
     "Prepared": "computation",
     "Refusal": "dialects.refusal",
     "Spec": "dialects.spec",
@@ -64,6 +67,7 @@ _HOMES = {
     "explain": "answers",
     "explore": "explorer.widget",
     "from_subpixel": "checkerboards.conversion",
+    "gradients": "computation",
     "icnr": "checkerboards.icnr",
     "num_threads": "engine.threads",
     "parse": "live",

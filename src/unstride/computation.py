@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,6 +57,44 @@ def run(
     added = _residual(spec.output_layout(data.ndim), residual)
     y = execute.run(layer, canonical_x, packed, addend, residual=added, activation=applied, engine=engine)
     return _as_dialect(spec.output_layout(data.ndim), y)
+
+
+class Gradients(NamedTuple):
+    """What a small change of each array does to a number that depends on the output."""
+
+    x: Array
+    """in the dialect's data layout"""
+    kernel: Array
+    """in the dialect's weight layout"""
+    bias: Array | None
+    """one number per output channel; None where the layer has no bias"""
+
+
+def gradients(spec: Spec | Live, x: ArrayLike, grad_output: ArrayLike, kernel: ArrayLike | None = None) -> Gradients:
+    """The gradients for input, kernel and bias, from the gradient for the output before any activation.
+
+    Arrays are in the dialect's own layouts; a live layer brings its own kernel. Raises UnstrideError as ``run`` does,
+    and where ``grad_output`` has another shape than the output.
+
+    >>> from unstride import parse
+    >>> spec = parse("keras.layers.Conv1DTranspose(1, 2, strides=2)")
+    >>> found = gradients(spec, np.array([[[1.0], [2.0]]]), np.ones((1, 4, 1)), np.array([[[3.0]], [[4.0]]]))
+    >>> found.x.ravel().tolist(), found.kernel.ravel().tolist(), found.bias.tolist()
+    ([7.0, 7.0], [3.0, 3.0], [4.0])
+    """
+    spec, kernel, _ = weigh(spec, kernel, None)
+    data, weights, grad = as_array(x, "x"), as_array(kernel, "kernel"), as_array(grad_output, "grad_output")
+    layer = spec.read(data.shape, weights.shape)
+    layout, output, stored = spec.data_layout(data.ndim), spec.output_layout(data.ndim), spec.weight_layout(layer.rank)
+    wanted = spec.output_shape(data.shape, weights.shape)
+    if grad.shape != wanted:
+        rule = f"must have the output's shape {wanted}"
+        raise UnstrideError(Reason.SIZE, rule, argument="grad_output.shape", value=grad.shape)
+    packed = stored.to(canonical(layer.rank), layer).apply(weights)
+    given, seed = layout.to_canonical(data.shape).apply(data), output.to_canonical(grad.shape).apply(grad)
+    for_x = _as_dialect(layout, execute.input_gradient(layer, seed, packed))
+    for_kernel = canonical(layer.rank).to(stored, layer).apply(execute.weight_gradient(layer, given, seed))
+    return Gradients(for_x, for_kernel, execute.bias_gradient(layer, seed) if layer.bias else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,9 +14,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ...computation import run
+from ...computation import Gradients, gradients, run
 from ...dialects import keras as dialect
 from ...dialects.keras_rules import KerasLayer, TransposedLayer
 from ...engine.memory import check_bytes
@@ -182,6 +182,17 @@ class Convolution(Layer):
             raise UnstrideError(Reason.CHANNELS, rule, argument="inputs.shape", value=inputs.shape)
         kernel, *bias = (weight.value.astype(self.compute_dtype, copy=False) for weight in self.weights)
         return np.asarray(self.activation(run(self.spec, inputs, kernel, *bias)))
+
+    def gradients(self, inputs: ArrayLike, grad_output: ArrayLike) -> Gradients:
+        """The gradients for input, kernel and bias, from the gradient for the output before the activation.
+
+        Keras has no such method: it is what training in NumPy needs. UnstrideError before the layer is built.
+        """
+        if not self.built:
+            hint = "call the layer or its build(input_shape) first"
+            raise UnstrideError(Reason.ARGUMENT, f"{self.name} has no weights before it is built", hint=hint)
+        kernel = self.kernel.value.astype(self.compute_dtype, copy=False)
+        return gradients(self.spec, inputs, grad_output, kernel)
 
     # --- config
 
