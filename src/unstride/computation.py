@@ -186,24 +186,36 @@ def _residual(layout: DataLayout, residual: ArrayLike | None) -> Array | None:
 
 
 def run_canonical(
-    written: Spec | Composition, layer: Layer, x: Array, weights: Array, bias: Array | None = None
+    written: Spec | Composition,
+    layer: Layer,
+    x: Array,
+    weights: Array,
+    bias: Array | None = None,
+    compute: Callable[[Spec, Array, Array, Array | None], Array] = run,
 ) -> Array:
     """What a dialect wrote for ``layer``, computed on canonical arrays: to prove that it is the same layer.
 
     ``x`` is ``(batch, channels, *spatial)``, ``weights`` ``(small channels, large channels / groups, *taps)``. The
-    arrays go through the dialect's own layouts; a composition's steps are taken one after the other.
+    arrays go through the dialect's own layouts; a composition's steps are taken one after the other. ``compute`` makes
+    the call itself, from arrays in these layouts: the framework, say.
     """
     if isinstance(written, Spec):
         dimensions = layer.rank + (2 if written.batched else 1)
         data, first = written.data_layout(dimensions), DataLayout.first(layer.rank)
         kernel = canonical(layer.rank).to(written.weight_layout(layer.rank), layer).apply(weights)
-        y = run(written, first.to(data, x.shape).apply(x), kernel, bias)
+        y = compute(written, first.to(data, x.shape).apply(x), kernel, bias)
         back: Array = written.output_layout(dimensions).to(first, y.shape).apply(y)
         return back
-    return _run_composition(written, x, weights, bias)
+    return _run_composition(written, x, weights, bias, compute)
 
 
-def _run_composition(found: Composition, x: Array, weights: Array, bias: Array | None) -> Array:
+def _run_composition(
+    found: Composition,
+    x: Array,
+    weights: Array,
+    bias: Array | None,
+    compute: Callable[[Spec, Array, Array, Array | None], Array],
+) -> Array:
     x = np.pad(x, [(0, 0), (0, 0), *((max(before, 0), max(after, 0)) for before, after in found.pad_input)])
     x = _cropped(x, tuple((max(-before, 0), max(-after, 0)) for before, after in found.pad_input))
     if found.kernel_dilation:
@@ -211,7 +223,7 @@ def _run_composition(found: Composition, x: Array, weights: Array, bias: Array |
     inner = None if found.add_bias or bias is None else bias
     biases = [None] * found.split if inner is None else np.split(inner, found.split)
     groups = zip(np.split(x, found.split, 1), np.split(weights, found.split, 0), biases, strict=True)
-    parts = [run_canonical(found.spec, found.layer, part, kernel, addend) for part, kernel, addend in groups]
+    parts = [run_canonical(found.spec, found.layer, part, kernel, addend, compute) for part, kernel, addend in groups]
     y = _cropped(np.concatenate(parts, axis=1), found.crop_output)
     if found.add_bias and bias is not None:
         y = y + bias.reshape(-1, *[1] * found.layer.rank)

@@ -89,4 +89,4 @@ def test_a_volume_network(tmp_path: Path) -> None:
     assert levels[Level.ERROR] == 0
     assert {code for _, code in told(found)} == {Code.UNEVEN_COVERAGE}
     (rule,) = [each for each in found.findings if each.code is Code.SIZE_RULE]
-    assert rule.says == "depth and height and width must be multiples of 4"
+    assert rule.says == "depth and height and width must be multiples of 4, if the input's size were left open"

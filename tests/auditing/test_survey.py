@@ -10,7 +10,7 @@ from tests.network.builders import unet
 from unstride.auditing.size_set import SizeSet, gather
 from unstride.auditing.survey import survey
 from unstride.errors import UnstrideError
-from unstride.network import Graph, Input, Merge, Node, Pool, Resize
+from unstride.network import Graph, Input, Merge, Node, Opaque, Pool, Resize
 from unstride.network.sizes import shapes
 
 
@@ -90,3 +90,18 @@ def test_what_is_given_back() -> None:
     (axis,) = survey(Graph("net", (Input("x", 1, (None,)),), nodes, ("up",)))
     assert axis.kept is not None
     assert (str(axis.accepted), str(axis.kept)) == ("every size from 4 on", "multiples of 4")
+
+
+def test_a_step_that_is_not_understood_says_nothing_of_sizes() -> None:
+    """What stands before it is surveyed; what it hides is not known."""
+    odd = Node("odd", Opaque("Magic"), ("join",))
+    join = (
+        Node("half", Pool("max", (2,), (2,), ((0, 0),)), ("x",)),
+        Node("back", Resize((2,)), ("half",)),
+        Node("join", Merge("concat"), ("x", "back")),
+    )
+    (axis,) = survey(Graph("net", (Input("x", 1, (None,)),), (*join, odd), ("odd",)))
+    assert str(axis.accepted) == "multiples of 2"
+    assert axis.kept is None
+    (free,) = survey(Graph("net", (Input("x", 1, (None,)),), (Node("odd", Opaque("Magic"), ("x",)),), ("odd",)))
+    assert free.accepted.whole

@@ -246,6 +246,18 @@ def test_sizes_by_call() -> None:
         ours.ConvTranspose2d(2, 3, 3, padding="some")
 
 
+@pytest.mark.parametrize("size", [7, 8, 9])
+def test_same_brings_every_size_back(size: int) -> None:
+    """A strided SAME convolution of 7 or 8 gives 4, a pooling of 9 too; the crop is TensorFlow's for the size asked."""
+    module = ours.ConvTranspose1d(2, 3, 3, stride=2, padding="same")
+    skip = torch.randn(1, 2, size)
+    found = module.relation(torch.randn(1, 2, 4), [size])
+    assert (found.size, found.before) == ([size], [(9 - size) // 2])
+    assert module(torch.randn(1, 2, 4), like=skip).shape == (1, 3, size)
+    with pytest.raises(ValueError, match="7…9, not"):
+        module(torch.randn(1, 2, 4), (10,))
+
+
 def network() -> Any:
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),

@@ -308,3 +308,26 @@ def safetensors(arrays: dict[str, Any]) -> bytes:
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [start, len(data)]}
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
+
+
+def test_a_norm_with_weights_for_each_position_is_opaque(tmp_path: Path) -> None:
+    norm = files.layer("LayerNormalization", "norm", "x", axis=[1, 2, 3], epsilon=1e-3, center=True, scale=True)
+    config = files.functional([files.given("x", 5, 6, 2), norm])
+    path = "layers/layer_normalization/vars"
+    graph = read(tmp_path, config, {f"{path}/{index}": files.integers(5, 6, 2) for index in range(2)})
+    assert opaque(graph) == {"norm": "has a scale or an offset for each position"}
+
+
+@pytest.mark.parametrize("kind", ["GroupNormalization", "BatchNormalization", "Activation"])
+def test_channels_first_is_told_by_the_lengths_that_are_open(tmp_path: Path, kind: str) -> None:
+    config = {"activation": "relu"} if kind == "Activation" else {"axis": 1, "groups": 2}
+    graph = one(tmp_path, files.layer(kind, "y", "x", **config), given=(2, None, None))
+    assert not graph.channels_last
+    assert (graph.inputs[0].channels, graph.inputs[0].size) == (2, (None, None))
+    assert not opaque(graph)
+
+
+def test_what_layers_say_of_the_order_comes_first(tmp_path: Path) -> None:
+    pool = files.layer("MaxPooling2D", "pool", "x", data_format="channels_last")
+    with pytest.raises(UnstrideError, match="a fixed number of channels"):
+        one(tmp_path, pool, given=(2, None, None))

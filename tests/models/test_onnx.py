@@ -298,6 +298,8 @@ def convolutions(graph: Graph) -> list[str]:
         ([node("Conv", ["x", "w", "v"], ["a"])], "its bias has the shape"),
         ([node("Conv", ["x", "w"], ["a"], strides=[0, 1])], "at least 1"),
         ([node("Transpose", ["x"], ["a"])], "moves the batch"),
+        ([node("Reshape", ["h", "one"], ["a"])], "joins the examples of a batch"),
+        ([node("GlobalMaxPool", ["x"], ["g"]), node("Squeeze", ["g"], ["a"])], "drops the batch"),
         ([node("MaxPool", ["x"], ["b", "a"], kernel_shape=[2, 2])], "besides the first"),
         ([node("Slice", ["x", "s", "e", "a0", "st"], ["a"])], "steps other than one"),
         ([node("AveragePool", ["x"], ["a"], kernel_shape=[1, 1], strides=[2, 2], auto_pad="SAME_UPPER")], "runtimes"),
@@ -305,10 +307,25 @@ def convolutions(graph: Graph) -> list[str]:
 )
 def test_other_steps_are_named_and_what_follows_is_read(nodes: list[Any], why: str) -> None:
     following = node("Conv", ["a", "w"], ["y"], name="after")
-    arrays = {"w": W, "v": integers(1), "s": I64([0]), "e": I64([4]), "a0": I64([2]), "st": I64([2])}
-    graph = read(model([*nodes, following], [None, 3, None, None], arrays, domains=("my.domain",)))
+    nodes = [node("Relu", ["x"], ["h"]), *nodes]
+    arrays = {
+        "w": W,
+        "one": I64([1, -1]),
+        "v": integers(1),
+        "s": I64([0]),
+        "e": I64([4]),
+        "a0": I64([2]),
+        "st": I64([2]),
+    }
+    graph = read(model([*nodes, following], [None, 3, 6, 7], arrays, domains=("my.domain",)))
     assert any(why in each for each in opaque(graph)), opaque(graph)
     assert "after" in convolutions(graph)
+
+
+def test_the_examples_of_a_batch_are_not_joined() -> None:
+    joining = [node("Reshape", ["x", "s"], ["y"])]
+    graphs = (read(model(joining, [n, 3, 4, 5], {"s": I64([1, -1])}, rank=2)) for n in (1, 2, "batch"))
+    assert [graph.nodes[0].operation.kind for graph in graphs] == ["flattening", "opaque", "opaque"]
 
 
 def test_an_output_with_another_order_of_axes_is_named() -> None:

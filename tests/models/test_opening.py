@@ -91,3 +91,40 @@ def test_a_callable_is_called_and_a_value_is_taken(tmp_path: Path, monkeypatch: 
         with pytest.raises(UnstrideError):
             call_model(target)
     sys.modules.pop("users_models")
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "where"),
+    [
+        ("def build():\n    raise ValueError('of no use')\n", "ValueError: of no use", "line 2, in build: raise"),
+        ("import json\ndef build():\n    json.loads('{')\n", "JSONDecodeError: Expecting", "line 3, in build: json"),
+        ("import no_such_package\n", "ModuleNotFoundError: No module named 'no_such", "line 1, in <module>: import"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero", "line 1, in <module>: 1 / 0"),
+        ("def build(:\n", "SyntaxError: ", "line 1: def build(:"),
+        ("def build():\n    raise SystemExit(3)\n", "SystemExit: 3", "line 2, in build"),
+        ("def build(size):\n    return size\n", "TypeError: build() missing 1 required", ""),
+    ],
+)
+def test_errors_of_the_users_code_are_told_as_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str, where: str
+) -> None:
+    (tmp_path / "users_broken.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("users_broken", None)
+    with pytest.raises(UnstrideError) as caught:
+        call_model("users_broken:build")
+    assert caught.value.value == "users_broken:build"
+    assert said in caught.value.rule
+    assert where in (caught.value.where or "")
+    assert not where or "users_broken.py" in (caught.value.where or "")
+    sys.modules.pop("users_broken", None)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xff", b"\x08\x07\x3a\x7f", b"not a model"])
+def test_a_broken_onnx_file_is_named(tmp_path: Path, data: bytes) -> None:
+    pytest.importorskip("onnx")
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(data)
+    with pytest.raises(UnstrideError) as caught:
+        open_model(path)
+    assert (caught.value.argument, caught.value.value) == ("file", str(path))

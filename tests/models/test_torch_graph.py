@@ -139,6 +139,25 @@ def test_slices_are_negative_margins(start: int, end: int, margins: object) -> N
     assert node.operation.margins == margins
 
 
+@pytest.mark.parametrize(("start", "length", "margins"), [(-3, 2, (-4, -1)), (-3, 3, (-4, 0)), (1, 4, (-1, -2))])
+def test_a_narrow_part_counts_from_either_end(start: int, length: int, margins: tuple[int, int]) -> None:
+    arguments: dict[str, Any] = {"dim": {"as_int": -1}, "start": {"as_int": start}, "length": {"as_int": length}}
+    graph = made(call("narrow.default", "y", self=named("x"), **arguments))
+    assert graph.nodes[0].operation == Pad(((0, 0), margins))
+    np.testing.assert_array_equal(run(graph, X), X[..., start:][..., :length])
+
+
+def test_an_instance_norm_with_what_it_has_learned_is_a_norm() -> None:
+    words: dict[str, Any] = {"use_input_stats": {"as_bool": False}, "eps": {"as_float": 0.0}}
+    words |= {"running_mean": named("w"), "running_var": named("w")}
+    graph = made(
+        call("instance_norm.default", "y", input=named("x"), **words),
+        payload=np.array([4, 16], np.float32).tobytes(),
+    )
+    wanted = np.stack([(X[:, 0] - 4) / 2, (X[:, 1] - 16) / 4], axis=1)
+    np.testing.assert_array_equal(run(graph, X), wanted)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from tests.network.builders import unet
 from unstride import UnstrideError
 from unstride.cli import commands
-from unstride.network import Activation, Graph, Input, Node, Opaque, Stored
+from unstride.network import Activation, Graph, Input, Node, Opaque, Pad, Pool, Stored
+from unstride.network.evaluate import run
 from unstride.porting import models
 from unstride.porting.model_command import is_model_file
 from unstride.porting.models import ModelPort, port_model
@@ -151,6 +152,104 @@ def test_onnx_is_proved_with_its_runtime(tmp_path: Path) -> None:
     again = port_model(tmp_path / "model.onnx", to="onnx")
     assert again.exact
     assert [node.name for node in again.graph.nodes if node.operation.weights] == ["down", "up", "last"]
+
+
+def pooled(reduce: Literal["max", "average"], **words: Any) -> Graph:
+    """Margins of zeros, which a step that does nothing hides, in front of windows with margins of their own."""
+    pool = Pool(reduce, (3, 3), (2, 2), ((1, 1), (1, 1)), **words)
+    nodes = (
+        Node("pad", Pad(((1, 1), (0, 1))), ("x",)),
+        Node("same", Activation("linear"), ("pad",)),
+        Node("pool", pool, ("same",)),
+    )
+    return Graph("g", (Input("x", 2, (12, 12)),), nodes, ("pool",))
+
+
+POOLS = (pooled("max"), pooled("max", ceil=True), pooled("average"), pooled("average", counts_padding=True))
+
+
+@needs_onnx
+@pytest.mark.parity
+@pytest.mark.parametrize("graph", POOLS, ids=str)
+def test_margins_of_zeros_stay_zeros_where_the_runtime_joins_steps(graph: Graph) -> None:
+    found = port_model(graph, to="onnx")
+    assert found.exact
+    x = -np.random.default_rng(0).integers(5, 9, (2, 2, 12, 12)).astype(np.float32)
+    (made,) = found.written.call(found.build(), (x,)) if found.written else ()
+    np.testing.assert_allclose(made, run(graph, x), rtol=1e-6)
+
+
+@needs_onnx
+@pytest.mark.parity
+def test_a_model_that_is_wrong_only_as_a_whole_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unstride.porting.writing import onnx
+
+    monkeypatch.setattr(onnx, "before_maxima", lambda _: frozenset())
+    found = port_model(pooled("max"), to="onnx")
+    assert not found.exact
+    assert found.refused[0][0] == "pool"
+
+
+def in_type(dtype: str) -> Graph:
+    """The network with its weights in another type."""
+    nodes = []
+    for node in GRAPH.nodes:
+        operation: Any = node.operation
+        if operation.weights:
+            kernel, bias = (Stored.of(each.array.astype(dtype)) for each in operation.weights.values())
+            operation = replace(operation, kernel=kernel, bias=bias)
+        nodes.append(replace(node, operation=operation))
+    return replace(GRAPH, nodes=tuple(nodes))
+
+
+@needs_torch
+@pytest.mark.parity
+@pytest.mark.parametrize(("dtype", "word"), [("float64", "double"), ("float16", "half")])
+def test_a_torch_module_computes_in_the_type_of_the_weights(dtype: str, word: str, tmp_path: Path) -> None:
+    import torch
+
+    found = port_model(in_type(dtype), to="torch")
+    assert found.verified is not None
+    assert found.verified.agrees
+    assert (found.verified.difference == 0) == (dtype == "float64")
+    assert f"        self.{word}()\n" in found.source
+    x = torch.ones((1, 3, 4, 4), dtype=getattr(torch, dtype))
+    assert found.build()(x).dtype == x.dtype
+    found.save(tmp_path / "model.pt2")
+    names: dict[str, Any] = {}
+    exec(found.source, names)  # noqa: S102 - the source that is tested
+    assert names["Unet"]()(x).dtype == x.dtype
+
+
+@needs_onnx
+@pytest.mark.parity
+def test_an_onnx_model_has_the_type_of_the_weights() -> None:
+    double, half = (port_model(in_type(dtype), to="onnx") for dtype in ("float64", "float16"))
+    assert double.exact
+    assert {array.dtype.name for array in double.arrays.values()} == {"float64"}
+    assert double.verified is None
+    assert "not verified here: ONNX Runtime: Could not find an implementation for Conv" in double.text()
+    assert "Could not find" in double.as_json()["not_verified"]
+    assert half.verified is not None
+    assert half.verified.agrees
+
+
+def test_keras_refuses_another_type_than_single_precision() -> None:
+    ((step, why),) = port_model(in_type("float64"), to="keras").refused
+    assert (step, why) == ("down", "its weights are float64; models in Keras are written in float32")
+
+
+@needs_torch
+@pytest.mark.parity
+def test_a_live_model_has_the_size_it_was_read_with_where_no_longer_one_fits() -> None:
+    from torch import nn
+
+    dense = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(36, 4))
+    found = port_model(dense, to="torch", inputs=[(1, 2, 5, 6)])
+    assert found.graph.inputs[0].size == (5, 6)
+    assert found.verified is not None
+    free = port_model(nn.Conv2d(2, 3, 3), to="torch", inputs=[(1, 2, 5, 6)], verify=False)
+    assert free.graph.inputs[0].size == (None, None)
 
 
 # --- files and the command ------------------------------------------------------------------------------------

@@ -123,8 +123,8 @@ def test_the_same_layer_is_the_same_and_proven() -> None:
     verdict = verify(KERAS, KERAS, input_shape=(1, 4, 5, 3), sizes=[(2, 2), (1, 7)])
     assert verdict
     assert verdict.same
-    assert verdict.as_json()["proof"] == "the same affine map: the probes are a basis"
-    assert verdict.as_json()["comparison"] == "integers, for equality"
+    assert verdict.as_json()["proof"] == "the same affine map: the probes are a basis, and both are affine up to ±1024"
+    assert verdict.as_json()["comparison"] == "integers and sixteenths, for equality"
     assert len(verdict.probes) == 3
 
 
@@ -238,7 +238,7 @@ def test_large_inputs_are_probed_by_grids_and_very_large_ones_densely() -> None:
     many = verify(lambda x: x[:, :9], lambda x: x[:, :9], input_shape=(1, 99, 48, 48), layouts="NCHW")
     assert many
     assert "unit" not in many.probes[0]
-    assert many.proof == "the same affine map, with a chance of error of at most 9^-8"
+    assert many.proof == "the same affine map, with a chance of error of at most 9^-8; both are affine up to ±1024"
 
 
 def test_one_wrong_element_in_a_corner_is_found_on_a_large_input() -> None:

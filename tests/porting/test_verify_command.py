@@ -79,7 +79,7 @@ def test_a_module_of_the_users_is_imported(
         (("os:nothing", KERAS), "cannot be imported: module 'os' has no attribute 'nothing'"),
         (("missing.onnx", KERAS), "missing.onnx': is no ONNX file"),
         ((KERAS, "keras.layers.Conv2DTransposed(1)"), "Conv2DTranspose"),
-        ((KERAS, TORCH), "input_shape=None: is needed"),
+        ((KERAS, TORCH), "--input=None: is needed"),
         ((KERAS, TORCH, "--input", "1,4,4,3", "--bias", "b.npy"), "needs --weights too"),
         (("os:fspath", "os:fspath", "--input", "1,4,4,3"), "--layouts NHWC,NCHW"),
     ],

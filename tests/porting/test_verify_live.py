@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from unstride import parse, verify
+from unstride import UnstrideError, parse, verify
 from unstride.porting.subjects import integers
 from unstride.testing import assert_same_layer
 from unstride.testing.live import installed
@@ -129,3 +129,56 @@ def test_an_onnx_file_is_compared_with_the_module_it_came_from(layer: Any, tmp_p
     with pytest.raises(AssertionError, match=r"shifted by \(1, 1\)"):
         assert_same_layer(str(tmp_path / "good.onnx"), onnx.load(tmp_path / "bad.onnx"))
     assert torch is not None
+
+
+def test_a_bias_of_next_to_nothing_is_named(layer: Any) -> None:
+    torch = pytest.importorskip("torch")
+    bare = torch.nn.Conv2d(2, 2, 3, padding=1, bias=False)
+    biased = torch.nn.Conv2d(2, 2, 3, padding=1)
+    with torch.no_grad():
+        biased.weight.copy_(bare.weight)
+        biased.bias.fill_(2.0**-20)
+    (found,) = verify(bare, biased, input_shape=(1, 2, 6, 6)).differences
+    assert str(found) == "bias added: b adds [9.53674316e-07, 9.53674316e-07], a none"
+    assert layer is not None
+
+
+def test_activations_that_differ_on_large_numbers_are_told_apart(layer: Any) -> None:
+    nn = pytest.importorskip("torch").nn
+    six, plain, hard = (nn.Sequential(layer, each) for each in (nn.ReLU6(), nn.ReLU(), nn.Hardtanh(-9000, 9000)))
+    for a, b in ((six, plain), (plain, six), (hard, layer), (layer, hard)):
+        assert not verify(a, b, input_shape=(1, 3, 4, 5))
+    assert "no proof" in verify(hard, hard, input_shape=(1, 3, 4, 5)).proof
+
+
+def test_an_exported_programs_file_is_compared_with_the_module(layer: Any, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "layer.pt2"
+    torch.export.save(torch.export.export(layer.eval(), (torch.zeros(1, 3, 4, 5),)), path)
+    verdict = verify(str(path), layer)
+    assert verdict
+    assert verdict.names[0] == "layer.pt2"
+    assert verdict.probes[0].startswith("(1, 3, 4, 5): ")
+    assert verify(layer, path)
+    with torch.no_grad():
+        layer.bias += 1
+    assert not verify(path, layer)
+
+
+def test_an_onnx_file_with_open_sizes_says_which(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    kernel = onnx.numpy_helper.from_array(integers((2, 5, 3, 3), 0), "w")
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", channels, "h", "w"])
+        for name, channels in (("x", 5), ("y", 2))
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "layer", ends[:1], ends[1:], [kernel]
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), tmp_path / "open.onnx")
+    path = str(tmp_path / "open.onnx")
+    with pytest.raises(UnstrideError, match=r"such as \(1, 5, 8, 8\), in a's data layout, NCHW"):
+        verify(path, path)
+    assert verify(path, path, input_shape=(1, 5, 4, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.network.builders import unet
+from unstride.network import Activation, Graph, Input, Node, Pool
 from unstride.porting.writing.common_writing import write
 from unstride.porting.writing.keras import Keras
 from unstride.testing.live import installed
@@ -73,3 +75,20 @@ def test_weights_bear_the_names_of_the_layers() -> None:
         "y_2/kernel": (3, 3, 3, 2),
         "y_2/bias": (3,),
     }
+
+
+def test_names_of_layers_are_valid_on_every_backend_and_distinct() -> None:
+    relu = Activation("relu")
+    pool = Pool("max", (3, 3), (2, 2), ((1, 1), (1, 1)))
+    names = ("m.0", "m_0", "a/b", "_a-b", "m.0_padded", "m_0_2_padded", "7")
+    nodes = tuple(
+        Node(name, pool if name == "m_0" else relu, (before,))
+        for before, name in zip(("x.in", *names), names, strict=False)
+    )
+    found = write(Graph("g", (Input("x.in", 2, (8, 8)),), nodes, (names[-1],)), "keras")
+    assert isinstance(found, Keras)
+    made = re.findall(r'name="([^"]*)"', found.source())
+    assert made[0] == "x_in"
+    assert len(set(made)) == len(made)
+    # torch takes no dot in a parameter's name, TensorFlow no underscore ahead of a scope's
+    assert all(re.fullmatch(r"[A-Za-z][\w-]*", name) for name in made[:-1])

@@ -12,11 +12,11 @@ from ..answers.cost import Cost, count_cost
 from ..errors import Reason, UnstrideError
 from ..geometry import Layer
 from ..geometry.wire import axis_to_wire
-from ..network import Convolution, Graph
+from ..network import Convolution, Graph, Pool
 from ..network.operations import Opaque
 from ..network.sizes import Propagation, freed, propagate
 from .findings import Code, Finding, Level
-from .hazards import of_convolution
+from .hazards import of_convolution, of_pool
 from .size_set import SizeSet
 from .skips import Join, Repair, axis_names, joins, repair, ways_out
 from .survey import AxisSurvey, survey
@@ -122,7 +122,7 @@ def audit(
 
         graph = open_model(model, weights=weights, external_data=external_data, inputs=inputs)
     surveys = survey(graph)
-    sizes = _sizes(graph, size, surveys)
+    sizes = _sizes(graph, size, surveys, inputs)
     found = propagate(freed(graph), sizes)
     entries = tuple(_entries(graph, found))
     findings = tuple(dict.fromkeys(_findings(graph, sizes, found, surveys)))
@@ -134,23 +134,31 @@ def _weight(finding: Finding) -> int:
 
 
 def _sizes(
-    graph: Graph, size: tuple[int, ...] | None, surveys: tuple[AxisSurvey, ...]
+    graph: Graph,
+    size: tuple[int, ...] | None,
+    surveys: tuple[AxisSurvey, ...],
+    inputs: Sequence[tuple[int, ...]] | None,
 ) -> Mapping[str, tuple[int, ...]]:
-    """The given size, the declared one, or the first usual one that the network takes."""
+    """The given size, that of the shapes a torch module was read with, the declared one, or a usual one it takes."""
+    shapes = inputs if inputs is not None and len(inputs) == len(graph.inputs) else [()] * len(graph.inputs)
     chosen = {}
-    for given in graph.inputs:
-        if size is not None and given.size:
-            if len(size) != len(given.size):
-                rule = f"the input {given.name} has {len(given.size)} spatial axes"
-                raise UnstrideError(Reason.RANK, rule, argument="size", value=size)
-            chosen[given.name] = tuple(size)
+    for given, shape in zip(graph.inputs, shapes, strict=True):
+        wanted = size if size is not None and given.size else tuple(shape[2:]) or None
+        if wanted is None:
+            chosen[given.name] = tuple(_length(axis, n, surveys) for axis, n in enumerate(given.size))
             continue
-        lengths = []
-        for axis, declared in enumerate(given.size):
-            taken = surveys[axis].accepted.after(USUAL) if axis < len(surveys) else None
-            lengths.append(declared if declared is not None else taken or USUAL)
-        chosen[given.name] = tuple(lengths)
+        if len(wanted) != len(given.size) or min(wanted, default=1) < 1:
+            rule = f"the input {given.name} has {len(given.size)} spatial axes, each with at least one element"
+            raise UnstrideError(Reason.SIZE, rule, argument="size", value=wanted)
+        chosen[given.name] = tuple(wanted)
     return chosen
+
+
+def _length(axis: int, declared: int | None, surveys: tuple[AxisSurvey, ...]) -> int:
+    if declared is not None:
+        return declared
+    taken = surveys[axis].accepted.after(USUAL) if axis < len(surveys) else None
+    return taken or USUAL
 
 
 def _entries(graph: Graph, found: Propagation) -> Iterator[Entry]:
@@ -169,18 +177,38 @@ def _findings(
     graph: Graph, sizes: Mapping[str, tuple[int, ...]], found: Propagation, surveys: tuple[AxisSurvey, ...]
 ) -> Iterator[Finding]:
     yield from _misfits(graph, found)
+    yield from _asked_otherwise(graph, sizes)
     yield from _size_rule(graph, sizes, found, surveys)
+    dialect = _dialect(graph)
     for node in graph.nodes:
         operation = node.operation
         if isinstance(operation, Opaque):
             yield _opaque(node.name, operation)
         elif isinstance(operation, Convolution) and node.name in found.features:
             yield from of_convolution(node.name, operation, found.features[node.inputs[0]])
+        elif isinstance(operation, Pool) and node.name in found.features:
+            yield from of_pool(node.name, operation, found.features[node.inputs[0]], dialect)
+
+
+def _dialect(graph: Graph) -> str:
+    """What most convolutions are written in; empty where there is none."""
+    names = [node.operation.spec.dialect for node in graph.nodes if isinstance(node.operation, Convolution)]
+    return max(dict.fromkeys(names), key=names.count, default="")
+
+
+def _asked_otherwise(graph: Graph, sizes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:
+    """That another size is asked about than the model is made for."""
+    for given in graph.inputs:
+        declared = tuple(n if n is not None else m for n, m in zip(given.size, sizes[given.name], strict=True))
+        if declared != sizes[given.name]:
+            made, asked = (" × ".join(map(str, each)) for each in (declared, sizes[given.name]))
+            says = f"{given.name} is made for {made}; the answers are for {asked}, its steps taken as they stand there"
+            yield Finding(Code.SIZE_RULE, Level.NOTE, None, says)
 
 
 def _opaque(node: str, operation: Opaque) -> Finding:
     """A step that is not understood; what a size decides while the network runs is a hazard of its own."""
-    says = f"{operation.name}: {operation.why}"
+    says = f"{operation.name}: {operation.why}; what follows it is not looked at"
     if "output_padding" in operation.why:
         fix = "give the layer a fixed output_padding, and sizes that it is right for"
         return Finding(Code.OUTPUT_PADDING, Level.HAZARD, node, says, (fix,))
@@ -216,6 +244,7 @@ def _size_rule(
         return
     says = "; ".join(_must(accepted, axis_names(len(surveys), axes)) for accepted, axes in alike.items())
     is_open = any(length is None for given in graph.inputs for length in given.size)
+    says += "" if is_open else ", if the input's size were left open"
     level = Level.HAZARD if is_open else Level.NOTE
     code = Code.SIZE_MISMATCH if is_open else Code.SIZE_RULE
     fixes = dict.fromkeys(

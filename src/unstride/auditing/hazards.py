@@ -9,7 +9,7 @@ from ..checkerboards.gain import measure_gain
 from ..dialects.spec import Spec
 from ..errors import UnstrideError
 from ..geometry import Axis, Layer, canonical
-from ..network import Convolution, Features
+from ..network import Convolution, Features, Pool
 from .findings import Code, Finding, Level
 from .known import disagreements
 
@@ -33,6 +33,21 @@ def of_convolution(node: str, operation: Convolution, features: Features) -> Ite
     yield from _weights(node, operation, layer)
     for each in disagreements(spec, layer):
         yield Finding(Code.DISAGREEMENT, Level.HAZARD, node, each.says, (each.fix,), (each.source,))
+
+
+def of_pool(node: str, pool: Pool, features: Features, dialect: str) -> Iterator[Finding]:
+    """The hazards of a pooling on inputs of these features, in a model of that dialect."""
+    axes = pool.axes(features.size)
+    if dialect != "keras" or pool.reduce != "average" or pool.padding != "same_upper" or pool.counts_padding:
+        return
+    if any(axis.before != axis.after and axis.kernel > 2 for axis in axes):
+        says = (
+            "Keras 3.15.1 on its torch backend repeats the border where 'same' pads unevenly, and averages it in; on "
+            "TensorFlow and JAX the margin does not count: other values at the end of each axis"
+        )
+        fix = "pool with padding='valid' behind an explicit padding layer"
+        source = "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/backend/torch/nn.py"
+        yield Finding(Code.DISAGREEMENT, Level.HAZARD, node, says, (fix,), (source,))
 
 
 def _auto_pads(spec: Spec) -> bool:

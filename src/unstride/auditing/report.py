@@ -34,9 +34,11 @@ def size_lines(found: Audit) -> Iterator[str]:
     for axis, each in enumerate(found.surveys):
         key = each.accepted.text(), "not known" if each.kept is None else each.kept.text()
         told.setdefault(key, []).append(axis_name(len(found.surveys), axis))
+    is_open = any(length is None for given in found.graph.inputs for length in given.size)
+    head = "" if is_open else "its input left open, "
     for (accepted, kept), names in told.items():
         returned = "returned unchanged" if accepted == kept else f"returned unchanged: {kept}"
-        yield f"{' and '.join(names)}: {accepted}; {returned}"
+        yield f"{head}{' and '.join(names)}: {accepted}; {returned}"
 
 
 def row(entry: Entry) -> tuple[str, ...]:

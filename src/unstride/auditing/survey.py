@@ -69,6 +69,10 @@ class Sizing:
             sizes[given.name] = tuple(size)
         return propagate(self.graph, sizes, self.output)
 
+    def opaque(self, node: str) -> bool:
+        """Whether a step is not understood: it says nothing of sizes."""
+        return self.graph.by_name[node].operation.kind == "opaque"
+
     @cached_property
     def beside(self) -> int:
         """A length at which nothing is too short: whole periods, more than any window reaches."""
@@ -175,7 +179,7 @@ def _lasts(period: int) -> Iterator[int]:
 
 def _asked(sizing: Sizing, axis: int, length: int) -> tuple[bool, bool]:
     found = sizing.at(axis, length)
-    fits = not any(concerned(misfit, axis) for misfit in found.misfits)
+    fits = not any(concerned(misfit, axis) for misfit in found.misfits if not sizing.opaque(misfit.node))
     same = all(_length(found, name, axis) in (length, None) for name in sizing.graph.outputs)
     there = any(_length(found, name, axis) is not None for name in sizing.graph.outputs)
     return fits, same and there

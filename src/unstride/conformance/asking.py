@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..computation import run_canonical
 from ..dialects import registry
 from ..dialects.refusal import Composition
 from ..dialects.spec import Spec
-from ..geometry import DataLayout, Layer, canonical
 from ..testing.live import Adapter, adapter
 from .cases import Array, Case
 from .runtimes import Runtime
@@ -25,9 +25,6 @@ _PLACES = re.compile(
     r"|Exception encountered when calling \S+|\{\{function_node .*?\}\}|\[Op:\w+\].*"
     r"|Non-zero status code returned while running .*? Status Message: |\S+\.(?:cc|cpp|h):\d+ "
 )
-
-Evaluate = Callable[[str, Array, Array, Array | None], Array]
-"""a line of source and its arrays -> what the framework returns"""
 
 
 class Told(NamedTuple):
@@ -116,47 +113,10 @@ def _layer(written: Spec | Composition | None, case: Case, live: Adapter) -> Arr
     """The case's layer as the framework says it, computed by the framework, channels first."""
     x, w = case.load("x", "w")
     bias = case.load("b")[0] if "b" in case.inputs else None
-    if isinstance(written, Composition):
-        return _composed(written, x, w, bias, live.evaluate)
     if written is None:
         raise ValueError("neither a call nor a composition")
-    return _called(written, case.layer(case.readings[0]), x, w, bias, live.evaluate)
 
+    def ask(spec: Spec, given: Array, kernel: Array, addend: Array | None) -> Array:
+        return live.evaluate(spec.code(), np.ascontiguousarray(given), np.ascontiguousarray(kernel), addend)
 
-def _called(spec: Spec, layer: Layer, x: Array, w: Array, bias: Array | None, evaluate: Evaluate) -> Array:
-    dimensions = layer.rank + (2 if spec.batched else 1)
-    first, data = DataLayout.first(layer.rank), spec.data_layout(dimensions)
-    kernel = canonical(layer.rank).to(spec.weight_layout(layer.rank), layer).apply(w)
-    moved_x = np.ascontiguousarray(first.to(data, x.shape).apply(x))
-    y = evaluate(spec.code(), moved_x, np.ascontiguousarray(kernel), bias)
-    moved: Array = spec.output_layout(dimensions).to(first, y.shape).apply(y)
-    return moved
-
-
-def _composed(found: Composition, x: Array, w: Array, bias: Array | None, evaluate: Evaluate) -> Array:
-    """The composition's steps; the framework makes the call in the middle, and the additions are exact."""
-    x = np.pad(x, [(0, 0), (0, 0), *((max(before, 0), max(after, 0)) for before, after in found.pad_input)])
-    x = _cropped(x, tuple((max(-before, 0), max(-after, 0)) for before, after in found.pad_input))
-    if found.kernel_dilation:
-        w = _stretched(w, found.kernel_dilation)
-    inner = None if found.add_bias or bias is None else bias
-    biases = [None] * found.split if inner is None else np.split(inner, found.split)
-    groups = zip(np.split(x, found.split, 1), np.split(w, found.split, 0), biases, strict=True)
-    parts = [_called(found.spec, found.layer, part, kernel, addend, evaluate) for part, kernel, addend in groups]
-    y = _cropped(np.concatenate(parts, axis=1), found.crop_output)
-    if found.add_bias and bias is not None:
-        y = y + bias.reshape(-1, *[1] * found.layer.rank)
-    return y
-
-
-def _cropped(array: Array, drops: tuple[tuple[int, int], ...]) -> Array:
-    ends = zip(drops, array.shape[2:], strict=True)
-    return array[:, :, *(slice(before, size - after) for (before, after), size in ends)]
-
-
-def _stretched(w: Array, dilation: tuple[int, ...]) -> Array:
-    """The weights with zeros between their taps."""
-    spans = [step * (taps - 1) + 1 for step, taps in zip(dilation, w.shape[2:], strict=True)]
-    wide = np.zeros((*w.shape[:2], *spans), w.dtype)
-    wide[:, :, *(slice(None, None, step) for step in dilation)] = w
-    return wide
+    return run_canonical(written, case.layer(case.readings[0]), x, w, bias, ask)

@@ -247,7 +247,7 @@ def _onnx(model: Any) -> Called:
     source = model if isinstance(model, (bytes, str, PathLike)) else model.SerializeToString()
     if isinstance(source, (str, PathLike)):
         path = Path(source)
-        if path.suffix != ".onnx" or not path.is_file():
+        if path.suffix.lower() != ".onnx" or not path.is_file():
             hint = "a layer's source line is read with unstride.parse(...)"
             raise UnstrideError(Reason.FILE, "is no ONNX file", argument="layer", value=str(source), hint=hint)
         source = str(path)

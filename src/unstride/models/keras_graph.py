@@ -43,8 +43,9 @@ def graph_of(whole: Described, weights: Weights, generation: int) -> Graph:
         rule = "is no model made of layers: what it computes is code"
         hint = "build it as keras.Model(inputs, outputs) or keras.Sequential, and save that"
         raise UnstrideError(Reason.UNSUPPORTED, rule, argument="model", value=whole.kind, hint=hint)
-    last = next(_orders(whole), "channels_last") != "channels_first"
     outer = model(whole, generation)
+    stated = next(_orders(whole), None)
+    last = _kept_last(outer) if stated is None else stated != "channels_first"
     reader = _Reader(weights, generation, last)
     inputs = [_input(outer, reference, last, reader.rename) for reference in outer.inputs]
     given = [value_of(each.name, shape, last=last) for each, shape in inputs]
@@ -62,6 +63,13 @@ def _orders(whole: Described) -> Iterator[str]:
         order = layer.config.get("data_format")
         if isinstance(order, str) and layer.kind.startswith(_ORDERED) and not layer.custom:
             yield order
+
+
+def _kept_last(outer: Model) -> bool:
+    """Whether the shapes of the inputs say that channels are last: a number of channels is fixed."""
+    layers = {layer.name: layer for layer in outer.layers}
+    shapes = [_stated_shape(layers[each.layer].config) for each in outer.inputs]
+    return not any(shape and len(shape) > 2 and shape[-1] is None and shape[1] is not None for shape in shapes)
 
 
 def _input(

@@ -119,9 +119,9 @@ def _layer_norm(step: Step) -> Value:
     dimensions = len(size) + 2
     if sorted(each % dimensions for each in axes) != list(range(1, dimensions)):
         raise UnreadError("normalises each position on its own")
-    scale, offset, count = _affine(step, channels)
-    if size and count:
+    if size and (step.flag("scale", default=True) or step.flag("center", default=True)):
         raise UnreadError("has a scale or an offset for each position")
+    scale, offset, _ = _affine(step, channels)
     return step.add(GroupNorm(1, _epsilon(step), scale, offset), value)
 
 

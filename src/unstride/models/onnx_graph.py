@@ -72,6 +72,8 @@ class _Builder:
     """nodes that add one number to each channel"""
     depths: dict[str, int] = field(default_factory=dict)
     """how many steps lie between a constant and the array in the file"""
+    batch: int | None = None
+    """how many examples the inputs have, where the file fixes that"""
 
     def __post_init__(self) -> None:
         proto = self.model.graph
@@ -94,6 +96,7 @@ class _Builder:
             self.values[sparse.values.name] = Stored(tuple(max(length, 0) for length in sparse.dims), "float32")
         given = [each for each in proto.input if each.name not in self.values]
         last = any(self._layout(each.name) is not None for each in given)
+        self.batch = _batch(given)
         inputs = tuple(self._input(each, last=last) for each in given)
         for position, node in enumerate(proto.node):
             self._take(node, position)
@@ -229,7 +232,7 @@ class _Builder:
     def _step(self, node: Any, inputs: tuple[Value | Stored | None, ...]) -> Step:
         attributes = {each.name: _attribute(each) for each in node.attribute}
         layout = self._layout(node.output[0]) if node.op_type == "Reshape" and node.output else None
-        return Step(node.op_type, self.opset, attributes, inputs, layout)
+        return Step(node.op_type, self.opset, attributes, inputs, layout, self.batch)
 
     def _fold(self, node: Any, step: Step) -> None:
         if not node.output or not node.output[0]:
@@ -279,6 +282,13 @@ class _Builder:
         self.names.add(chosen)
         self.nodes.append(Node(chosen, operation, inputs))
         return chosen
+
+
+def _batch(given: list[Any]) -> int | None:
+    """The length of the first axis of every input, where the file fixes it and it is one."""
+    shapes = [each.type.tensor_type.shape.dim for each in given]
+    lengths = {shape[0].dim_value if shape else 0 for shape in shapes}
+    return lengths.pop() or None if len(lengths) == 1 else None
 
 
 def _features(operation: Operation, given: tuple[Value, ...]) -> Features | None:

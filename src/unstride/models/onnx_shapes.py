@@ -192,6 +192,8 @@ def reshape(step: Step) -> Result:
     if shape is None or not shape or step.integer("allowzero", 0) or x.order is None:
         raise UnknownError("a shape that is not in the file, or an input of which nothing is known")
     batch, *rest = shape
+    if batch == 1 and rest == [-1] and step.batch != 1:
+        raise UnknownError(f"to {list(shape)}: it joins the examples of a batch, and the file does not fix it to one")
     if len(rest) == 1 and _keeps_batch(batch, rest[0], x):
         return _flattened(x)
     if x.order == "NC" and len(rest) > 1 and min(rest) > 0 and _keeps_batch(batch, prod(rest), x):
@@ -221,6 +223,8 @@ def squeeze(step: Step) -> Result:
     """``Squeeze`` of all spatial axes, which have one element."""
     x, axes = step.x, _axes(step)
     order = x.order or ""
+    if axes is None and (step.batch in (None, 1) or x.channels in (None, 1)):
+        raise UnknownError("without axes it drops the batch and the channels too where they are one")
     letters = step.letters(axes) if axes is not None else tuple(order[1:].replace("C", ""))
     if not x.pooled or sorted(letters) != sorted(letter for letter in order if letter.isdigit()):
         raise UnknownError("its axes are not all spatial axes, of one element each")

@@ -85,6 +85,8 @@ class Step:
     inputs: tuple[Value | Stored | None, ...]
     layout: str | None = None
     """the order in which what follows takes the output, where that can be told"""
+    batch: int | None = None
+    """how many examples the model takes, where the file fixes that"""
 
     # --- inputs ---
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from sysconfig import get_paths
+from traceback import extract_tb
 from typing import Any
 
 from ..errors import Reason, UnstrideError
@@ -88,7 +91,12 @@ def _onnx(path: Path, weights: Any, external_data: bool, known: bool) -> Graph:
     from . import onnx
 
     del weights, known
-    return onnx.read(path, external_data=external_data)
+    try:
+        return onnx.read(path, external_data=external_data)
+    except UnstrideError as error:
+        if error.argument != "file":
+            raise
+        raise UnstrideError(error.reason, error.rule, argument="file", value=str(path), hint=error.hint) from None
 
 
 def _exported(path: Path, weights: Any, external_data: bool, known: bool) -> Graph:
@@ -129,29 +137,80 @@ def _opened_live(source: Any, inputs: Sequence[Any] | None) -> Graph:
     raise UnstrideError(Reason.ARGUMENT, rule, argument="model", value=type(source).__name__, hint=hint)
 
 
+def names_callable(text: str) -> bool:
+    """Whether the text has the form ``module:callable``."""
+    module, colon, name = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
+
+
 def call_model(target: str) -> Any:
     """What ``module:callable`` names, called without arguments where it is no model yet: this runs the user's code.
 
-    Raises UnstrideError where there is no such module or name in it.
+    Raises UnstrideError where there is no such module or name in it, and where the user's code raises.
     """
-    module, colon, name = target.partition(":")
-    if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+    if not names_callable(target):
         rule, hint = "must be module:callable", "for example models.segmentation:build"
         raise UnstrideError(Reason.ARGUMENT, rule, argument="model", value=target, hint=hint)
+    module, _, name = target.partition(":")
+    with _users_code(target):
+        found = _imported(module)
+        for part in name.split("."):
+            try:
+                found = getattr(found, part)
+            except AttributeError:
+                raise _MissingError(
+                    Reason.ARGUMENT, f"{module} has no {name}", argument="model", value=target
+                ) from None
+        made = isinstance(found, type) or not _is_model(found)
+        return found() if made and callable(found) else found
+
+
+class _MissingError(UnstrideError):
+    """What ``module:callable`` names is not there: no error of the code that is."""
+
+
+def _imported(module: str) -> Any:
     try:
-        found = import_module(module)
-    except ImportError as error:
-        hint = "start in the folder that holds it, or install its package"
-        raise UnstrideError(
-            Reason.ARGUMENT, f"cannot be imported: {error}", argument="model", value=module, hint=hint
-        ) from None
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise UnstrideError(Reason.ARGUMENT, f"{module} has no {name}", argument="model", value=target)
-        found = getattr(found, part)
-    made = isinstance(found, type) or not _is_model(found)
-    return found() if made and callable(found) else found
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        rule, hint = f"cannot be imported: {error}", "start in the folder that holds it, or install its package"
+        raise _MissingError(Reason.ARGUMENT, rule, argument="model", value=module, hint=hint) from None
+
+
+@contextmanager
+def _users_code(target: str) -> Iterator[None]:
+    """Whatever the user's module or callable raises, told as theirs: its type, its message, and the line."""
+    try:
+        yield
+    except _MissingError:
+        raise
+    except (Exception, SystemExit) as error:
+        rule = f"your code raised {type(error).__name__}: {error}"
+        where = _last_line(error)
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="model", value=target, where=where) from None
+
+
+def _last_line(error: BaseException) -> str | None:
+    """The last line of the traceback that is in the user's files, else in any; None where only ours are."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}: {(error.text or '').strip()}"
+    lines = [
+        line
+        for line in extract_tb(error.__traceback__)
+        if line.filename != __file__ and not line.filename.startswith("<frozen ")
+    ]
+    installed = tuple(get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    users = [line for line in lines if not line.filename.startswith(installed)] or lines
+    return f"{users[-1].filename}, line {users[-1].lineno}, in {users[-1].name}: {users[-1].line}" if users else None
 
 
 def _is_model(thing: Any) -> bool:
-    return keras.is_live(thing) or any(cls.__module__.startswith("torch.nn.") for cls in type(thing).__mro__)
+    """Whether it is a model or a layer already, though it can be called."""
+    ready = ("torch.nn.", "torch.export.")
+    return (
+        keras.is_live(thing)
+        or keras.is_layer(thing)
+        or any(cls.__module__.startswith(ready) for cls in type(thing).__mro__)
+    )

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Reason, UnstrideError
-from ..network import Graph, Opaque
+from ..network import Graph, Input, Opaque
+from ..network.sizes import Sizes, propagate
 from .pt2 import read_archive
 from .torch_graph import build
 
@@ -56,7 +57,48 @@ def read_live(module: Any, *, inputs: Shapes | None = None) -> Graph:
                     raise
             if found and not _opaque(found[0]):
                 break
-    return min(found, key=_opaque)
+    return _settled(min(found, key=_opaque), shapes)
+
+
+LONGER = 64
+"""how many lengths from twice the given one on are tried"""
+
+
+def _settled(graph: Graph, shapes: tuple[tuple[int, ...], ...]) -> Graph:
+    """The graph with the given lengths on every open axis on which no length of at least twice as much fits."""
+    given = {each.name: shape[2:] for each, shape in zip(graph.inputs, shapes, strict=False)}
+    if len(given) < len(graph.inputs) or any(len(given[each.name]) != len(each.size) for each in graph.inputs):
+        return graph
+    if not _fits(graph, given):
+        return graph
+    fixed = {axis for axis in range(graph.rank) if not _grows(graph, given, axis)}
+
+    def lengths(each: Input) -> tuple[int | None, ...]:
+        pairs = zip(each.size, given[each.name], strict=True)
+        return tuple(had if axis in fixed else length for axis, (length, had) in enumerate(pairs))
+
+    return replace(graph, inputs=tuple(replace(each, size=lengths(each)) for each in graph.inputs))
+
+
+def _grows(graph: Graph, given: Sizes, axis: int) -> bool:
+    """Whether the network takes inputs that are at least twice as long on an axis."""
+    open_ = {each.name for each in graph.inputs if axis < len(each.size) and each.size[axis] is None}
+    shortest = min((given[name][axis] for name in open_), default=0)
+    for more in range(shortest, shortest + LONGER):
+        longer = {
+            name: (*size[:axis], size[axis] + more * size[axis] // shortest, *size[axis + 1 :])
+            if name in open_
+            else size
+            for name, size in given.items()
+        }
+        if _fits(graph, longer):
+            return True
+    return False
+
+
+def _fits(graph: Graph, sizes: Sizes) -> bool:
+    """Whether every step that is understood takes what it gets."""
+    return all(isinstance(graph.by_name[misfit.node].operation, Opaque) for misfit in propagate(graph, sizes).misfits)
 
 
 def _opaque(graph: Graph) -> int:

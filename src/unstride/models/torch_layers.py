@@ -92,6 +92,11 @@ def batch_norm(step: Step) -> Result:
     step.feature()
     if step.flag("training", default=False):
         raise Unsaid("it normalises over the batch: export the module after eval()")
+    return _learned(step)
+
+
+def _learned(step: Step) -> Norm:
+    """The norm with its own statistics."""
     mean, variance = step.needed("running_mean"), step.needed("running_var")
     return Norm(mean, variance, step.number("eps", 1e-5), step.constant("weight"), step.constant("bias"))
 
@@ -100,7 +105,7 @@ def instance_norm(step: Step) -> Result:
     """``instance_norm`` over the positions, or with what it has learned of them."""
     x = step.feature()
     if not step.flag("use_input_stats", default=True):
-        return batch_norm(step)
+        return _learned(step)
     return GroupNorm(x.channels, step.number("eps", 1e-5), step.constant("weight"), step.constant("bias"))
 
 

@@ -91,7 +91,8 @@ def sliced(step: Step) -> Result:
     axis, skip = step.integer("dim", 0) % len(x.sizes), step.integer("step", 1)
     start = 0 if step.plain("start", None) is None else step.integer("start", 0)
     if step.name == "narrow":
-        end = start + step.integer("length", 0) if start >= 0 else LARGEST
+        end = start + step.integer("length", 0)
+        end = LARGEST if start < 0 <= end else end
     else:
         end = LARGEST if step.plain("end", None) is None else step.integer("end", 0)
     before, after = _dropped(x, axis, start, end)

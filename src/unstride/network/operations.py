@@ -178,8 +178,12 @@ class Pad(Operation):
         (features,) = given
         _same_rank(features, len(self.margins), "margins")
         size = tuple(n + sum(pair) for n, pair in zip(features.size, self.margins, strict=True))
-        if min(size, default=0) < 0:
-            rule = f"drops more than there is: {features.size} elements"
+        if any(n < 1 for n, pair in zip(size, self.margins, strict=True) if min(pair) < 0):
+            rule = f"drops all there is: {features.size} elements"
+            raise UnstrideError(Reason.SIZE, rule, argument="margins", value=self.margins)
+        pairs = zip(features.size, self.margins, strict=True)
+        if self.mode == "reflect" and any(max(pair) >= n and max(pair) > 0 for n, pair in pairs):
+            rule = f"reflects as many elements as there are, or more: {features.size}"
             raise UnstrideError(Reason.SIZE, rule, argument="margins", value=self.margins)
         return Features(features.channels, size)
 

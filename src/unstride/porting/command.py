@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from ..console import EXIT_REJECTED, show
 from ..errors import Reason, UnstrideError
 
+_SHAPE = re.compile(r"\(\d+(, \d+)+\)")
 _IMPORTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -59,9 +61,9 @@ def verify(
 ) -> None:
     """Say whether two layers compute the same, and if not, how they differ.
 
-    A and B are each a line of CODE, an ONNX file, or module:name, a layer, model or function in a module of yours,
-    which is imported, so its code is run. Integer inputs tell every tap and channel apart. Two lines of CODE get the
-    same integer weights, each in its own layout.
+    A and B are each a line of CODE, a model's file (.onnx, .keras, .pt2), or module:name, a layer, model or function in
+    a module of yours, which is imported, so its code is run. Integer inputs tell every tap and channel apart. Two lines
+    of CODE get the same integer weights, each in its own layout.
 
     Exit codes: 0 the same, 1 different (or rejected: then the message begins with "error").
     """
@@ -72,22 +74,44 @@ def verify(
     arrays = None if weights is None else (load(weights), None if bias is None else load(bias))
     if weights is None and bias is not None:
         raise UnstrideError(Reason.ARGUMENT, "needs --weights too", argument="--bias", value=bias)
-    verdict = verified(
-        _thing(a),
-        _thing(b),
-        input_shape=input_shape,
-        kernel_shape=kernel_shape,
-        weights=arrays,
-        layouts=_layouts(layouts),
-        sizes=spatial,
-        ulps=ULPS if ulps is None else ulps,
-    )
+    with _options():
+        verdict = verified(
+            _thing(a),
+            _thing(b),
+            input_shape=input_shape,
+            kernel_shape=kernel_shape,
+            weights=arrays,
+            layouts=_layouts(layouts),
+            sizes=spatial,
+            ulps=ULPS if ulps is None else ulps,
+        )
     if as_json:
         show(verdict.as_json())
     else:
         click.echo(verdict.text())
     if not verdict:
         raise SystemExit(EXIT_REJECTED)
+
+
+_OPTIONS = {"input_shape": "--input", "kernel_shape": "--kernel", "sizes": "--size", "weights": "--weights"}
+"""arguments of the function -> options of the command"""
+
+
+@contextmanager
+def _options() -> Iterator[None]:
+    """What the function says of its arguments, said of the command's options."""
+    try:
+        yield
+    except UnstrideError as error:
+        option = _OPTIONS.get(error.argument or "")
+        if option is None:
+            raise
+        hint = None if error.hint is None else _SHAPE.sub(lambda met: met[0][1:-1].replace(" ", ""), error.hint)
+        if option == "--input" and hint is not None:
+            hint = hint.replace("such as ", "such as --input ")
+        raise UnstrideError(
+            error.reason, error.rule, argument=option, value=error.value, hint=hint, where=error.where
+        ) from None
 
 
 def _layouts(text: str | None) -> str | tuple[str, str] | None:
@@ -99,13 +123,7 @@ def _layouts(text: str | None) -> str | tuple[str, str] | None:
 
 def _thing(text: str) -> Any:
     """What is named on the command line."""
-    if text.lower().endswith(".onnx"):
-        return text
-    if _IMPORTED.fullmatch(text):
-        return _imported(text)
-    from ..dialects.code import parse
-
-    return parse(text)
+    return _imported(text) if _IMPORTED.fullmatch(text) else text
 
 
 def _imported(text: str) -> Any:

@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """the same taps at other distances"""
     ORDER = "order"
     """the kernel's numbers in another order that has no simple name"""
+    RANGE = "range"
+    """equal on small integers, not on larger numbers or on fractions: clipped, rounded, a threshold"""
     VALUES = "values"
     """numbers that differ, with no simpler explanation"""
     FAILURE = "failure"

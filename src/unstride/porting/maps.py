@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -13,13 +12,39 @@ from numpy.typing import NDArray
 
 from . import channels, diagnosis, probes, stationary, wording
 from .comparing import Difference, Kind, Pair, unequal
-from .probes import DENSE, Probes, Side
+from .probes import DENSE, REACH, SCALES, Probes, Scale, Side
 
 Array = NDArray[Any]
 ROUNDING = 1e-4
 """how far, of the largest output, an affine map in single precision may be from the sum of its parts"""
+COARSE = 16
+"""and in a coarser type, in units in the last place"""
+GUARD = 8
+"""how much of the range of exact numbers is left free for partial sums, which may be larger than the sum"""
+NUDGE, STEEP = 2.0**-20, 8.0
+"""by how much, relatively, inputs are moved to see how steep a function is, and how many such moves are rounding"""
 SMALLER = (4, 3, 2)
 """the spatial sizes, per axis, on which a map too large for all its units is told apart: the first that fits"""
+
+
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """What one side answers to the dense inputs of one scale."""
+
+    scale: Scale
+    given: Array
+    answers: Array
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the answers are multiples of the inputs' unit, few enough that sums of them are exact."""
+        counts = self.answers.astype(np.float64) / min(1.0, self.scale.step)
+        return bool((counts == np.rint(counts)).all() and (np.abs(counts) < _integers(self.answers) / GUARD).all())
+
+
+def _integers(array: Array) -> float:
+    """Below which magnitude an array's element type holds all integers."""
+    return 2 / float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +62,8 @@ class Answers:
     units: Array | None
     """the answers to units, or to grids of them"""
     probes: Probes | None
+    wide: tuple[Wide, ...] = ()
+    """the answers at other scales; none where these were not asked, or rejected"""
 
     @property
     def basis(self) -> bool:
@@ -47,6 +74,9 @@ class Answers:
     def words(self) -> str:
         """What was asked."""
         lines = ["zero", *([self.probes.words] if self.probes else []), f"{DENSE} dense random integer inputs"]
+        if self.wide:
+            count = sum(len(each.given) for each in self.wide)
+            lines.append(f"{count} dense inputs of {wording.joined(each.scale.words for each in self.wide)}")
         return wording.joined(lines)
 
     @property
@@ -57,13 +87,24 @@ class Answers:
     @cached_property
     def exact(self) -> bool:
         """Whether all answers are integers that the element type holds exactly."""
-        limit = 2 / np.finfo(self.zero.dtype).eps if self.zero.dtype.kind == "f" else np.inf
+        limit = _integers(self.zero)
         return all(bool((part == np.rint(part)).all() and (np.abs(part) < limit).all()) for part in self.every)
+
+    @property
+    def count(self) -> int:
+        """How many numbers were answered."""
+        return sum(part.size for part in (*self.every, *(each.answers for each in self.wide)))
+
+    @cached_property
+    def finite(self) -> int:
+        """How many of them are finite."""
+        parts = (*self.every, *(each.answers for each in self.wide))
+        return sum(int(np.isfinite(part).sum()) for part in parts)
 
     @cached_property
     def linear(self) -> Array | None:
         """The map without its bias, ``(in, *input, out, *output)``, in a type that differences are exact in."""
-        if self.units is None or not self.basis:
+        if self.units is None or not self.basis or not all(np.isfinite(part).all() for part in self.every):
             return None
         plain = self.units.astype(np.float64) - self.zero.astype(np.float64)
         return plain.reshape(*self.shape, *self.zero.shape[1:])
@@ -75,13 +116,38 @@ class Answers:
         Numbers that are no integers are allowed rounding.
         """
         if self.linear is not None:
-            made = self.given.reshape(DENSE, -1).astype(np.float64) @ self.linear.reshape(prod(self.shape), -1)
-            expected, found = made.reshape(self.dense.shape) + self.zero, self.dense
-        else:
-            wide = self.dense[:2].astype(np.float64)
-            expected, found = wide[:1] + wide[1:] - self.zero, self.summed
-        largest = float(np.abs(expected).max(initial=0))
-        return not unequal(expected, found, 0.0 if self.exact else ROUNDING * largest).any()
+            return _equal(self._made(self.given, self.linear), self.dense, exact=self.exact)
+        wide = self.dense[:2].astype(np.float64)
+        return _equal(wide[:1] + wide[1:] - self.zero, self.summed, exact=self.exact)
+
+    @cached_property
+    def affine_throughout(self) -> bool:
+        """Whether that holds at all scales too."""
+        return self.affine and bool(self.wide) and all(map(self._affine_at, self.wide))
+
+    def _affine_at(self, wide: Wide) -> bool:
+        exact, found = self.exact and wide.exact, wide.answers
+        if self.linear is not None:
+            return _equal(self._made(wide.given, self.linear), found, exact=exact)
+        first, zero = self.dense[:1].astype(np.float64), self.zero.astype(np.float64)
+        multiple, drawn = (each[None].astype(np.float64) for each in found[:2])
+        expected = np.concatenate([zero + wide.scale.factor * (first - zero), multiple + drawn - zero])
+        return _equal(expected, found[[0, 2]], exact=exact)
+
+    def _made(self, given: Array, linear: Array) -> Array:
+        """What the units make of inputs."""
+        flat = given.reshape(len(given), -1).astype(np.float64) @ linear.reshape(prod(self.shape), -1)
+        made: Array = flat.reshape(len(given), *self.zero.shape[1:]) + self.zero
+        return made
+
+
+def _equal(expected: Array, found: Array, *, exact: bool) -> bool:
+    """Whether all is finite and equal, but for rounding where numbers are not exact."""
+    if not np.isfinite(expected).all() or not np.isfinite(found).all():
+        return False
+    largest = float(np.abs(expected).max(initial=0))
+    eps = float(np.finfo(found.dtype).eps) if found.dtype.kind == "f" else 0.0
+    return not unequal(expected, found, 0.0 if exact else max(ROUNDING, COARSE * eps) * largest).any()
 
 
 def ask(sides: tuple[Side, Side], shape: tuple[int, ...], seed: int) -> tuple[Answers, Answers]:
@@ -101,6 +167,80 @@ def ask(sides: tuple[Side, Side], shape: tuple[int, ...], seed: int) -> tuple[An
     return made[0], made[1]
 
 
+def at_scales(
+    pair: tuple[Answers, Answers], sides: tuple[Side, Side], ulps: float, seed: int
+) -> tuple[tuple[Answers, Answers], Difference | None]:
+    """The answers with those at all scales that the element types reach, and what these tell apart."""
+    a, b = pair
+    wide: list[tuple[Wide, Wide]] = []
+    for scale in SCALES:
+        if not all(_reaches(each, side, scale) for each, side in zip(pair, sides, strict=True)):
+            continue
+        given = probes.scaled(a.given[0], scale, seed)
+        found = [_tried(side, given) for side in sides]
+        one, other = found
+        if isinstance(one, str) and isinstance(other, str):
+            return pair, None
+        for answer, letter, taker in ((one, "a", "b"), (other, "b", "a")):
+            if isinstance(answer, str):
+                text = f"{letter} rejects inputs up to ±{scale.top}, which {taker} takes: {answer}"
+                return pair, Difference(Kind.FAILURE, text)
+        if not isinstance(one, str) and not isinstance(other, str):
+            wide.append((Wide(scale, given, one), Wide(scale, given, other)))
+    asked = tuple(replace(each, wide=tuple(both[number] for both in wide)) for number, each in enumerate((a, b)))
+    return (asked[0], asked[1]), next(filter(None, (_ranged(*each, pair, sides, ulps) for each in wide)), None)
+
+
+def _reaches(answers: Answers, side: Side, scale: Scale) -> bool:
+    """Whether the element type holds, with room to spare, what an affine map would answer."""
+    types = [np.dtype(side.called.dtype), *(each.dtype for each in (answers.zero, answers.dense))]
+    limit = min((float(np.finfo(each).max) for each in types if each.kind == "f"), default=np.inf)
+    finite = answers.dense[np.isfinite(answers.dense)].astype(np.float64)
+    return float(np.abs(finite).max(initial=REACH)) * 4 * scale.top / REACH < limit
+
+
+def _tried(side: Side, given: Array) -> Array | str:
+    """The answers, or the first line of what the thing raises; an overflow is an answer like any other."""
+    try:
+        with np.errstate(all="ignore"):
+            return side.answer(given, probes.chunk(given[0].size))
+    except Exception as error:
+        # frameworks and functions raise anything for numbers that they were not made for
+        return first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _ranged(
+    one: Wide, other: Wide, of: tuple[Answers, Answers], sides: tuple[Side, Side], ulps: float
+) -> Difference | None:
+    """The difference at one scale, with the range of both outputs where that tells it."""
+    a, b = of
+    exact = all(each.exact for each in (one, other, a, b))
+    pair = _pair(one.answers, other.answers, a, ulps, exact=exact)
+    if pair.near(pair.a, pair.b) or (not exact and _rounded(pair, one, sides[0])):
+        return None
+    first = diagnosis.first_unequal(pair).words
+    spans = [(wording.number(np.nanmin(each)), wording.number(np.nanmax(each))) for each in (pair.a, pair.b)]
+    apart = f"; a's outputs reach from {' to '.join(spans[0])}, b's from {' to '.join(spans[1])}"
+    text = f"equal on integers up to ±{REACH}, not on {one.scale.words}: {first}"
+    return Difference(Kind.RANGE, text + (apart if spans[0] != spans[1] else ""))
+
+
+@np.errstate(all="ignore")
+def _rounded(pair: Pair, wide: Wide, side: Side) -> bool:
+    """Whether all that differs is what rounding of the inputs does to ``a`` there, which may be steep."""
+    signs = np.random.default_rng(0).choice([-NUDGE, NUDGE], wide.given.shape)
+    nudged = _tried(side, (wide.given * (1 + signs)).astype(wide.given.dtype))
+    if isinstance(nudged, str):
+        return False
+    slack = pair.within + STEEP * np.abs(nudged.astype(np.float64) - pair.a)
+    return bool((~unequal(pair.a, pair.b, pair.within) | (np.abs(pair.a - pair.b) <= slack)).all())
+
+
 def within(a: Array, b: Array, ulps: float, *, exact: bool) -> float:
     """The largest difference that counts as none: 0 for integers, else ``ulps`` of the largest output."""
     if exact:
@@ -110,6 +250,7 @@ def within(a: Array, b: Array, ulps: float, *, exact: bool) -> float:
     return ulps * eps * largest
 
 
+@np.errstate(all="ignore")  # of numbers that are not finite, nothing is computed but whether they are the same
 def told_apart(a: Answers, b: Answers, sides: tuple[Side, Side], ulps: float) -> tuple[Difference, ...]:
     """The differences; nothing where all answers are equal."""
     exact = a.exact and b.exact
@@ -117,7 +258,8 @@ def told_apart(a: Answers, b: Answers, sides: tuple[Side, Side], ulps: float) ->
     if all(pair.a.shape == pair.b.shape and pair.near(pair.a, pair.b) for pair in pairs):
         return ()
     whole = _pair(np.concatenate(a.every), np.concatenate(b.every), a, ulps, exact=exact)
-    simple = diagnosis.explained(whole)
+    # what one sort of probe tells may be far less than the largest output of another
+    simple = diagnosis.explained(whole) or next(found for each in pairs if (found := diagnosis.explained(each)))
     if whole.a.shape != whole.b.shape or (simple and simple[0].kind not in {Kind.VALUES, Kind.FLIP, Kind.AXES}):
         return _with_sides(simple, a, b, whole.within)
     if simple[0].kind != Kind.VALUES:
@@ -225,23 +367,3 @@ def _on_less(a: Answers, sides: tuple[Side, Side], ulps: float) -> tuple[Differe
         words = (f"{each.words} (on an input of size {size})" for each in found if named)
         return tuple(Difference(each.kind, text) for each, text in zip(found, words, strict=False))
     return ()
-
-
-def grounds(answers: Sequence[tuple[Answers, Answers]], ulps: float) -> tuple[str, str]:
-    """What counted as equal, and what follows where all was equal."""
-    both = [each for pair in answers for each in pair]
-    if all(each.exact for each in both):
-        comparison = "integers, for equality"
-    else:
-        dtype = both[0].zero.dtype
-        comparison = f"within {ulps:g} units in the last place ({dtype}) of the largest output"
-    if not all(each.affine for each in both):
-        return comparison, "no difference found; they are not affine, so that probes are evidence and no proof"
-    if all(each.basis for each in both):
-        return comparison, "the same affine map: the probes are a basis"
-    if all(each.units is not None for each in both):
-        proof = (
-            f"the same map if it is affine and reaches no further than measured, and by the {DENSE} dense inputs with"
-        )
-        return comparison, f"{proof} a chance of error of at most 9^-{DENSE}"
-    return comparison, f"the same affine map, with a chance of error of at most 9^-{DENSE}"

@@ -49,6 +49,8 @@ class ModelPort:
     """the description that source, arrays and live model are made of; None where anything was refused"""
     verified: Proof | None
     """what comparing values gave; None where that was not possible here"""
+    not_verified: str = ""
+    """why it was not possible, where the framework is installed"""
 
     @property
     def exact(self) -> bool:
@@ -101,7 +103,8 @@ class ModelPort:
         if not self.exact:
             found = [f"{self.to} cannot say all of this model:", *(f"  {name}: {why}" for name, why in self.refused)]
             return "\n".join([*found, "nothing was written: a port is exact, or it is refused"])
-        proof = "not verified here" if self.verified is None else self.verified.text
+        why = f": {self.not_verified}" if self.not_verified else ""
+        proof = f"not verified here{why}" if self.verified is None else self.verified.text
         return f"{self.graph.name or 'model'} in {self.to}: {len(self.graph.nodes)} steps\nsizes: {self.sizes}\n{proof}"
 
     def as_json(self) -> dict[str, Any]:
@@ -110,7 +113,7 @@ class ModelPort:
         facts["refused"] = [{"step": name, "why": why} for name, why in self.refused]
         facts["sizes"] = str(self.sizes) if self.exact else None
         proof = self.verified
-        facts["verified"] = None
+        facts["verified"], facts["not_verified"] = None, self.not_verified or None
         if proof is not None:
             at = [{name: list(size) for name, size in each.items()} for each in proof.sizes]
             facts["verified"] = {
@@ -163,9 +166,13 @@ def _known(graph: Graph) -> bool:
 
 
 def _proved(found: ModelPort, written: Model) -> ModelPort:
+    from .writing.common import CannotRunError
     from .writing.common_proof import prove
 
-    proof = prove(written, found.graph, PACKAGES[found.to])
+    try:
+        proof = prove(written, found.graph, PACKAGES[found.to])
+    except CannotRunError as lacking:
+        return replace(found, not_verified=str(lacking))
     if proof is None or proof.agrees:
         return replace(found, verified=proof)
     return replace(found, written=None, refused=((proof.worst, proof.text),), verified=proof)

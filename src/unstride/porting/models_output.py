@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from errno import EISDIR
+from os import strerror
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import Reason, UnstrideError
@@ -28,7 +30,7 @@ def save(found: ModelPort, paths: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def check(to: str, paths: tuple[Path, ...]) -> None:
-    """UnstrideError where a file is of no kind that the target is written to, or its folder does not exist."""
+    """UnstrideError where a file is of no kind that the target is written to, or cannot be written."""
     known = (*(() if to == "onnx" else (SOURCE, WEIGHTS)), OWN[to])
     for path in paths:
         if path.suffix not in known:
@@ -37,6 +39,20 @@ def check(to: str, paths: tuple[Path, ...]) -> None:
         if not path.parent.is_dir():
             rule = "cannot be written: its folder does not exist"
             raise UnstrideError(Reason.FILE, rule, argument="--output", value=str(path))
+        _check_place(path)
+
+
+def _check_place(path: Path) -> None:
+    """UnstrideError where no file can be made beside the target, as permissions alone do not tell."""
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, strerror(EISDIR))
+        with NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part"):
+            pass
+    except OSError as error:
+        rule = f"cannot be written: {error.strerror or error}"
+        raise UnstrideError(Reason.FILE, rule, argument="--output", value=str(path)) from None
 
 
 def _writer(found: ModelPort, suffix: str) -> tuple[Callable[[BinaryIO], object], str]:
@@ -84,7 +100,7 @@ def _exported(found: ModelPort) -> bytes:
     shapes = [(2, given.channels, *sizes[given.name]) for given in found.graph.inputs]
     open_batch = tuple({0: torch.export.Dim("batch")} for _ in shapes)
     with torch.no_grad():
-        inputs = tuple(torch.zeros(shape) for shape in shapes)
+        inputs = tuple(torch.zeros(shape, dtype=getattr(torch, written.dtype)) for shape in shapes)
         program = torch.export.export(found.build(), inputs, dynamic_shapes=(open_batch,), strict=False)
     stream = BytesIO()
     torch.export.save(program, stream)

@@ -3,7 +3,8 @@
 An affine map is fixed by its value at zero and at one unit input for each input element: a basis, so that any mistake
 in tap, flip, channel, group, offset or bias shows. Where that is too many inputs, units that lie further apart than
 any response reaches share one; where that is still too many, random dense integers remain, on which two different maps
-agree with a chance of at most 1/9 each. Data is ``(batch, channels, *spatial)``.
+agree with a chance of at most 1/9 each. Whether a thing is affine, and not clipped, rounded or bent beyond these
+integers, is asked at several scales besides. Data is ``(batch, channels, *spatial)``.
 """
 
 from __future__ import annotations
@@ -75,6 +76,29 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Dense inputs of another magnitude: multiples of a power of two, so that every element type holds them."""
+
+    words: str
+    step: float
+    top: int
+    """the largest magnitude of what is drawn, a multiple of ``step``"""
+
+    @property
+    def factor(self) -> float:
+        """What the first of the integer inputs is multiplied with: the smallest numbers, or else the largest."""
+        return self.step if self.step < 1 else self.top / REACH
+
+
+SCALES = (
+    Scale("sixteenths up to ±4", 1 / 16, 4),
+    Scale("integers up to ±64", 1, 64),
+    Scale("integers up to ±1024", 16, 1024),
+)
+"""below and above the integers from −REACH to REACH"""
+
+
+@dataclass(frozen=True, slots=True)
 class Probes:
     """Inputs of one sort, made some at a time."""
 
@@ -96,6 +120,15 @@ def dense(shape: tuple[int, ...], dtype: str, seed: int) -> Probes:
     """Random integers everywhere; ``shape`` is ``(channels, *spatial)``."""
     values = np.random.default_rng(seed).integers(-REACH, REACH + 1, (DENSE, *shape)).astype(dtype)
     return Probes(f"{DENSE} dense random integer inputs", DENSE, lambda start, stop: values[start:stop])
+
+
+def scaled(first: Array, scale: Scale, seed: int) -> Array:
+    """Three inputs: a multiple of ``first``, random numbers, and their sum."""
+    most = int(scale.top / scale.step)
+    drawn = np.random.default_rng(seed + 1).integers(-most, most + 1, first.shape) * scale.step
+    multiple = first * scale.factor
+    made: Array = np.stack([multiple, drawn, multiple + drawn]).astype(first.dtype)
+    return made
 
 
 def units(shape: tuple[int, ...], dtype: str) -> Probes:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import computation
+from ..dialects.code import parse
 from ..dialects.spec import Spec
 from ..errors import Reason, UnstrideError
 from ..geometry import DataLayout, Layer, canonical
@@ -35,6 +38,38 @@ class Weights:
     canonical: Array
     given: Array
     bias: Array | None
+
+
+MODELS = frozenset(
+    (".onnx", ".keras", ".pt2", ".json", ".safetensors", ".h5", ".hdf5", ".pt", ".pth", ".tflite", ".pb")
+)
+"""how a text ends that names a model's file, whether one that is read or one that is refused with the way out"""
+
+
+def resolved(thing: Any) -> Any:
+    """The model in the file that a path or a text names, or the layer that a line of source is; else the thing itself.
+
+    Raises UnstrideError for a file that is not read, and for a text that is neither.
+    """
+    if not isinstance(thing, (str, PathLike)):
+        return thing
+    path = Path(fspath(thing))
+    if path.suffix.lower() == ".onnx":
+        return called(path)
+    if isinstance(thing, PathLike) or names_file(thing):
+        from ..models.opening import open_model
+
+        return replace(_graph(open_model(path)), name=path.name)
+    return parse(thing)
+
+
+def names_file(text: str) -> bool:
+    """Whether a text names a model's file, rather than being a line of source.
+
+    >>> names_file("unet.keras"), names_file("nn.Conv2d(1, 1, 3)")
+    (True, False)
+    """
+    return not set(text) & set("()\n") and (Path(text).suffix.lower() in MODELS or Path(text).exists())
 
 
 def subjects(
@@ -162,6 +197,29 @@ def stated_shape(thing: Any) -> tuple[int | None, ...] | None:
     return thing.input_shape if isinstance(thing, Port) else _subject(thing).input_shape
 
 
+def usual_layout(thing: Any, dimensions: int | None = None) -> DataLayout | None:
+    """The order of the input's axes: for so many dimensions, else for those that the thing has; None where untold."""
+    if isinstance(thing, Port):
+        return thing.plan.data
+    of: Callable[[int], DataLayout]
+    if isinstance(thing, Spec):
+        of, tried = thing.data_layout, (4, 3, 5)
+    else:
+        ordered = _subject(thing).layouts
+        if ordered is None:
+            return None
+        # what has a rank of its own takes one dimension more than that for an input without a batch axis
+        of, ranked = (lambda count: ordered(count)[0]), [count for count in (2, 3, 4) if not ordered(count)[0].batched]
+        tried = (ranked[0] + 1 if ranked else 4, 4, 3)
+    for count in (dimensions, *tried):
+        try:
+            if count is not None:
+                return of(count)
+        except UnstrideError:
+            continue
+    return None
+
+
 def _subject(thing: Any) -> Called:
     if isinstance(thing, computation.Prepared):
         return Called(thing, thing.spec.call, layouts_of(thing.spec), input_shape=thing.input_shape)
@@ -173,16 +231,15 @@ def _subject(thing: Any) -> Called:
 
 
 def _graph(graph: Graph) -> Called:
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        rule = f"has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs: one of each is compared"
+        raise UnstrideError(Reason.ARGUMENT, rule, argument="layer", value=graph.name)
+
     def function(x: Array) -> Array:
-        answer = evaluate.run(graph, x)
-        if isinstance(answer, tuple):
-            rule = f"gives {len(answer)} outputs: one is compared"
-            raise UnstrideError(Reason.ARGUMENT, rule, argument=graph.name)
-        return answer
+        return np.asarray(evaluate.run(graph, x))
 
     ordered = (channels_last if graph.channels_last else channels_first)(graph.rank)
-    shape = _graph_shape(graph) if len(graph.inputs) == 1 else None
-    return Called(function, graph.name, ordered, "float32", shape)
+    return Called(function, graph.name, ordered, "float32", _graph_shape(graph))
 
 
 def _graph_shape(graph: Graph) -> tuple[int | None, ...]:

@@ -83,40 +83,51 @@ class _ConvTranspose(torch.nn.modules.conv._ConvTransposeNd):  # type: ignore[mi
     def relation(self, input: Tensor, wanted: list[int] | None) -> Relation:
         """Where the output's window lies; ValueError where no window of this layer has the wanted size."""
         if input.ndim != self.rank + 2 or input.shape[1] != self.in_channels:
-            rule = f"expects ({'batch, '}{self.in_channels} channels, {self.rank} spatial axes)"
+            rule = f"expects (batch, {self.in_channels} channels, {self.rank} spatial axes)"
             raise ValueError(f"{type(self).__name__} {rule}, given {tuple(input.shape)}")
         full = fulls(input.shape[2:], self.stride, spans(self.kernel_size, self.dilation))
-        before, size = self._window(input, full)
+        least, most, size = self._sizes(input, full)
         if wanted is not None:
-            size = self._sized(wanted, size)
+            size = _checked(wanted, least, most)
         if min(size) < 1:
             raise ValueError(f"{type(self).__name__} crops everything: the output would have the size {tuple(size)}")
+        before = self._before(full, size)
         return Relation(list(self.stride), list(self.dilation), before, size, self.groups, transposed=True)
 
-    def _window(self, input: Tensor, full: list[int]) -> tuple[list[int], list[int]]:
-        """Elements cropped before, and the size, where no size is asked for."""
-        if self.crop == "same":
-            size = [n * s + o for n, s, o in zip(input.shape[2:], self.stride, self.output_padding, strict=True)]
-            before = [max(f - n * s, 0) // 2 for f, n, s in zip(full, input.shape[2:], self.stride, strict=True)]
-            return before, size
-        pairs = [(p, p) for p in self.padding] if self.crop is None else self.crop
-        before = [ahead for ahead, _ in pairs]
-        parts = zip(full, pairs, self.output_padding, strict=True)
-        return before, [f - ahead - behind + extra for f, (ahead, behind), extra in parts]
+    def _sizes(self, input: Tensor, full: list[int]) -> tuple[list[int], list[int], list[int]]:
+        """The least and the largest size that may be asked for, and the usual one.
 
-    def _sized(self, wanted: list[int], size: list[int]) -> list[int]:
-        """The wanted size, if a convolution of the same stride maps it back to the input's."""
-        least = [n - extra for n, extra in zip(size, self.output_padding, strict=True)]
-        for length, low, step in zip(wanted, least, self.stride, strict=True):
-            if not low <= length < low + step:
-                sizes = " × ".join(f"{low}…{low + step - 1}" for low, step in zip(least, self.stride, strict=True))
-                rule = f"this input and this layer can have the sizes {sizes}, not {tuple(wanted)}"
-                raise ValueError(f"output_size: {rule}")
-        return wanted
+        They are those that a convolution of the same stride maps back to the input's; of ``same`` also those that a
+        pooling without margins does: all less than a stride from input · stride.
+        """
+        if self.crop == "same":
+            given = list(zip(input.shape[2:], self.stride, self.output_padding, strict=True))
+            least = [(n - 1) * s + 1 for n, s, _ in given]
+            return least, [(n + 1) * s - 1 for n, s, _ in given], [n * s + extra for n, s, extra in given]
+        pairs = [(p, p) for p in self.padding] if self.crop is None else self.crop
+        least = [f - ahead - behind for f, (ahead, behind) in zip(full, pairs, strict=True)]
+        most = [n + step - 1 for n, step in zip(least, self.stride, strict=True)]
+        return least, most, [n + extra for n, extra in zip(least, self.output_padding, strict=True)]
+
+    def _before(self, full: list[int], size: list[int]) -> list[int]:
+        """Elements cropped before; of ``same`` half of what is too many, the odd one behind."""
+        if self.crop == "same":
+            lengths = zip(full, size, self.output_padding, strict=True)
+            return [max(f - n + extra, 0) // 2 for f, n, extra in lengths]
+        return list(self.padding) if self.crop is None else [ahead for ahead, _ in self.crop]
 
     def extra_repr(self) -> str:
         text = str(super().extra_repr())
         return text if self.crop is None else f"{text}, padding={self.crop!r}"
+
+
+def _checked(wanted: list[int], least: list[int], most: list[int]) -> list[int]:
+    """The wanted size; ValueError where the input and the layer cannot have it."""
+    if any(not low <= length <= high for length, low, high in zip(wanted, least, most, strict=True)):
+        sizes = " × ".join(f"{low}…{high}" for low, high in zip(least, most, strict=True))
+        rule = f"this input and this layer can have the sizes {sizes}, not {tuple(wanted)}"
+        raise ValueError(f"output_size: {rule}")
+    return wanted
 
 
 def _axes(value: Any, rank: int, name: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ The result is a graph again, so that it can be computed here and compared with t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,7 @@ from ..weights import Recipe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SINGLE = "float32"
 MOST_GROUPS = 64
 """most calls that one grouped convolution is split into"""
 
@@ -104,6 +106,17 @@ class Target:
     """whether it has the pooling as it is, at every size"""
     accept: Callable[[Spec], bool] = lambda spec: not spec.functional
     """whether the specs of the dialect may be used; a network is made of those that hold their weights"""
+
+
+class CannotRunError(Exception):
+    """What a runtime that is installed here lacks to run a model that is sound."""
+
+
+def element_type(graph: Graph) -> str:
+    """The floating-point type of most of the network's arrays; single precision where it has none."""
+    found = Counter(each.dtype for node in graph.nodes for each in node.operation.weights.values())
+    kinds = [dtype for dtype, _ in found.most_common() if dtype in ("float16", SINGLE, "float64")]
+    return kinds[0] if kinds else SINGLE
 
 
 def lower(graph: Graph, target: Target, sizes: Sizes) -> Lowered | tuple[Refused, ...]:

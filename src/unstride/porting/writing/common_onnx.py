@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...errors import Reason, UnstrideError
+from .common import CannotRunError
 from .onnx import Onnx
 
 if TYPE_CHECKING:
@@ -30,11 +32,19 @@ class OnnxModel(Onnx):
         return self.proto
 
     def call(self, model: Any, inputs: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
-        """What ONNX Runtime makes of canonical arrays."""
+        """What ONNX Runtime makes of canonical arrays; CannotRunError where it lacks a step in this element type."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         named = {given.name: x for given, x in zip(self.graph.inputs, inputs, strict=True)}
-        return tuple(session.run([each.name for each in model.graph.output], named))
+        data, asked = model.SerializeToString(), [each.name for each in model.graph.output]
+        try:
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            return tuple(session.run(asked, named))
+        except Exception as error:  # each kind of its errors is a class of its own, without a common base
+            why = str(error).strip().rpartition(" : ")[2].partition("\n")[0]
+            if "NOT_IMPLEMENTED" in str(error):
+                raise CannotRunError(f"ONNX Runtime: {why}") from None
+            rule = f"ONNX Runtime does not take the model: {why}"
+            raise UnstrideError(Reason.UNSUPPORTED, rule, argument="to", value="onnx") from None

@@ -13,6 +13,7 @@ from ...errors import UnstrideError
 from ...network.evaluate import run
 from ...network.graph import Graph
 from ...network.sizes import Sizes, shapes
+from .common import SINGLE, element_type
 from .common_sizes import InputSizes
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-ROUNDING = 2.0**-24
-"""largest relative error of one operation in single precision"""
+ROUNDING = {"float16": 2.0**-11, SINGLE: 2.0**-24, "float64": 2.0**-53}
+"""element type -> largest relative error of one operation"""
+MIXED, NEGATIVE = (-3, 4), (-4, 0)
+"""from which integers inputs are drawn, the last one not; among negative ones a margin of zeros shows in a maximum"""
 STEPS = 64
 """roundings that each layer on the way to a value is granted, as numbers cancel"""
 MOST_ELEMENTS = 50_000_000
@@ -45,7 +48,7 @@ class Proof:
     relative: float
     """largest difference, in units of the largest number of its value"""
     bound: float
-    """what rounding in single precision may make of ``relative``"""
+    """what rounding may make of ``relative``"""
     worst: str
     """the value with the largest relative difference"""
 
@@ -72,36 +75,53 @@ class Proof:
 def prove(written: Model, graph: Graph, packages: tuple[str, ...]) -> Proof | None:
     """The live model against the network itself on integer inputs, at two sizes where it takes two.
 
-    Every step's value is compared, so that none can hide behind the next. None where one of the ``packages`` is not
-    installed. Raises UnstrideError where the weights are not known.
+    Every step's value is compared, so that none can hide behind the next; then the outputs of the model as it is
+    written, whose steps a runtime may join. None where one of the ``packages`` is not installed. Raises UnstrideError
+    where the weights are not known, CannotRunError where the framework lacks a step in the weights' element type.
     """
     if not all(map(find_spec, packages)):
         return None
     sizes = tuple(islice(two_sizes(written.sizes, written.lowered.sizes, written.lowered.exact), 2))
-    named = _named(graph, sizes[0])
-    plain = replace(graph, outputs=named, channels_last=False)
+    named, plain = _named(graph, sizes[0]), replace(graph, channels_last=False)
     told = replace(written, lowered=replace(written.lowered, graph=replace(written.lowered.graph, outputs=named)))
-    model = told.build()
-    worst, largest, compared = ("", 0.0), 0.0, 0
+    model, found = told.build(), _Compared(element_type(graph))
     for index, at in enumerate(sizes):
-        inputs, wanted = _wanted(plain, at, batch=2 - index)
-        found = told.call(model, inputs)
-        for name, a, b in zip(named, wanted, found, strict=True):
-            difference, relative = _difference(a, b)
-            largest, compared = max(largest, difference), compared + 1
-            worst = max(worst, (name, relative), key=lambda each: each[1])
+        found.compare(told, model, replace(plain, outputs=named), *_inputs(graph, at, 2 - index))
+    values, whole = found.values, written.build()
+    for draw in (MIXED, NEGATIVE):
+        found.compare(written, whole, plain, *_inputs(graph, sizes[0], 2, draw))
     weighed = sum(bool(node.operation.weights) for node in graph.nodes)
-    return Proof(sizes, compared, largest, worst[1], ROUNDING * STEPS * (weighed + 1), worst[0])
+    bound = ROUNDING[found.dtype] * STEPS * (weighed + 1)
+    return Proof(sizes, values, found.largest, found.worst[1], bound, found.worst[0])
 
 
-def _wanted(graph: Graph, sizes: Sizes, batch: int) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Inputs and the network's own values; one example where the source's calls state that there is one."""
-    inputs = _inputs(graph, sizes, batch)
-    try:
-        return inputs, _several(run(graph, *inputs))
-    except UnstrideError:
-        inputs = _inputs(graph, sizes, 1)
-        return inputs, _several(run(graph, *inputs))
+@dataclass(slots=True)
+class _Compared:
+    """What comparing has given so far."""
+
+    dtype: str
+    """the element type that the written model computes in"""
+    values: int = 0
+    largest: float = 0.0
+    worst: tuple[str, float] = ("", 0.0)
+
+    def compare(self, written: Model, model: Any, graph: Graph, *inputs: Array) -> None:
+        """The live model's outputs with the network's own, both on these canonical arrays."""
+        inputs, wanted = self._wanted(graph, inputs)
+        found = written.call(model, tuple(x.astype(self.dtype) for x in inputs))
+        for name, a, b in zip(graph.outputs, wanted, found, strict=True):
+            difference, relative = _difference(a, b)
+            self.largest, self.values = max(self.largest, difference), self.values + 1
+            self.worst = max(self.worst, (name, relative), key=lambda each: each[1])
+
+    def _wanted(self, graph: Graph, inputs: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Inputs and the network's own values; one example where the source's calls state that there is one."""
+        inputs = tuple(x.astype("float64" if self.dtype == "float64" else SINGLE) for x in inputs)
+        try:
+            return inputs, _several(run(graph, *inputs))
+        except UnstrideError:
+            inputs = tuple(x[:1] for x in inputs)
+            return inputs, _several(run(graph, *inputs))
 
 
 def _several(made: Any) -> tuple[Array, ...]:
@@ -133,13 +153,13 @@ def _next(lengths: Any, length: int) -> int | None:
     return next((n for n in islice(count(length + 1), FAR) if n in lengths), None)
 
 
-def _inputs(graph: Graph, sizes: Sizes, batch: int) -> tuple[Array, ...]:
-    """Small integers, which single precision holds exactly; canonical arrays."""
+def _inputs(graph: Graph, sizes: Sizes, batch: int, between: tuple[int, int] = MIXED) -> tuple[Array, ...]:
+    """Small integers, which every precision holds exactly; canonical arrays."""
     import numpy as np
 
     draw = np.random.default_rng(batch)
     shaped = ((batch, given.channels, *sizes[given.name]) for given in graph.inputs)
-    return tuple(draw.integers(-3, 4, shape).astype(np.float32) for shape in shaped)
+    return tuple(draw.integers(*between, shape) for shape in shaped)
 
 
 def _difference(a: Array, b: Array) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ...errors import Reason, UnstrideError
 from ...network.graph import Graph
-from .common import Refused, lower
+from .common import SINGLE, Refused, element_type, lower
 from .common_sizes import exact_sizes, first_sizes
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def write(
     lowered = lower(graph, target, sizes)
     if isinstance(lowered, tuple):
         return lowered
+    if to == "keras" and (dtype := element_type(graph)) != SINGLE:
+        weighed = next(node.name for node in graph.nodes if node.operation.weights)
+        return (Refused(weighed, f"its weights are {dtype}; models in Keras are written in {SINGLE}"),)
     writer = getattr(import_module(f".{home}", __package__), name)
     made: Model = writer(lowered, exact_sizes(graph, sizes, lowered.exact))
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TARGET = words.TARGET
 LAYOUTS = {0: "(batch, features)", 1: "(batch, width, channels)", 2: "(batch, height, width, channels)"}
 LAYOUTS[3] = "(batch, depth, height, width, channels)"
+_HELPERS = ("padded", "inside", "share", "grown", "first")
+"""ends of the names of layers that a step has beside its own"""
 _SCOPE = ("keras", "float", "build", "load", "load_file", "model")
 
 
@@ -61,13 +63,7 @@ class Keras:
             if node.name not in wanted:
                 step = "joined" if isinstance(node.operation, Merge) else "cropped"
                 wanted[node.name] = f"{node.name}_{step}" if node.name in taken else node.name
-        # two names may become one only where signs were lost, so that the order decides who keeps it
-        helpers = {
-            f"{name}_{step}" for name in wanted.values() for step in ("padded", "inside", "share", "grown", "first")
-        }
-        numbered = [f"{count} {name}" for count, name in enumerate(wanted.values())]
-        made = distinct(numbered, made=_layer_name, taken=helpers)
-        return dict(zip(wanted, made.values(), strict=True))
+        return dict(zip(wanted, _layer_names(wanted.values()), strict=True))
 
     @cached_property
     def steps(self) -> tuple[tuple[str, words.Written], ...]:
@@ -174,10 +170,27 @@ class Keras:
         return tuple(np.moveaxis(each, -1, 1) for each in arrays)
 
 
+def _layer_names(wanted: Iterable[str]) -> tuple[str, ...]:
+    """A name for each layer, no two alike, and none that a helper beside another layer has."""
+    # two names may become one where signs are lost, so that the order decides who keeps it
+    numbered = [f"{count} {name}" for count, name in enumerate(wanted)]
+    helpers: set[str] = set()
+    while True:  # a name with a number never is a helper's, so that each round settles names for good
+        made = tuple(distinct(numbered, made=_layer_name, taken=helpers).values())
+        beside = {f"{name}_{end}" for name in made for end in _HELPERS}
+        if beside.isdisjoint(made):
+            return made
+        helpers |= beside
+
+
 def _layer_name(numbered: str) -> str:
-    """A name that Keras takes for a layer; the number before it only told it from its likes."""
+    """A name that every backend takes for a layer; the number before it only told it from its likes.
+
+    torch takes no dot in a parameter's name, TensorFlow no scope that begins with an underscore.
+    """
     _, _, name = numbered.partition(" ")
-    return name if name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier() else identifier(name)
+    valid = name.isascii() and name[:1].isalpha() and name.replace("-", "_").isidentifier()
+    return name if valid else identifier(name)
 
 
 _LOAD = '''def load(path):

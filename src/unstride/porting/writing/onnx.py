@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Reason, UnstrideError
-from ...network.graph import Graph, Input
-from ...network.operations import Operation, Pool
+from ...network.graph import Graph, Input, Node
+from ...network.operations import Activation, Merge, Operation, Pad, Pool
 from ...network.sizes import propagate
 from ...whole import write_whole
 from ..lengths import Lengths
 from . import onnx_nodes
-from .common import Lowered, Target, lower
+from .common import Lowered, Target, element_type, lower
 from .common_sizes import InputSizes, exact_sizes, first_sizes
 
 OPSET = 21
@@ -43,6 +42,32 @@ def _target(opset: int) -> Target:
 
 
 TARGET = _target(OPSET)
+
+
+def before_maxima(graph: Graph) -> frozenset[str]:
+    """The margins of zeros that pooling takes, be it through steps that do nothing.
+
+    ONNX Runtime adds them to the pooling's own margins, which are no zeros: those of a maximum are −∞.
+    """
+    found = set()
+    for node in graph.nodes:
+        if not isinstance(node.operation, Pool):
+            continue
+        before = graph.by_name.get(node.inputs[0])
+        while before is not None and _does_nothing(before):
+            before = graph.by_name.get(before.inputs[0])
+        if before is not None and isinstance(before.operation, Pad) and _of_zeros(before.operation):
+            found.add(before.name)
+    return frozenset(found)
+
+
+def _does_nothing(node: Node) -> bool:
+    operation = node.operation
+    return operation == Activation("linear") or (isinstance(operation, Merge) and len(node.inputs) == 1)
+
+
+def _of_zeros(pad: Pad) -> bool:
+    return pad.mode == "constant" and not pad.value and min(map(min, pad.margins)) >= 0
 
 
 @dataclass(frozen=True)
@@ -74,11 +99,15 @@ class Onnx:
             raise UnstrideError(Reason.TOO_LARGE, rule, argument=self.graph.name, value=count)
         writer = onnx_nodes.Writer(helper, self._dtype)
         element = helper.np_dtype_to_tensor_dtype(_numpy_type(self._dtype))
-        named = self._inputs(writer)
+        named, kept = self._inputs(writer), before_maxima(self.graph)
         for node in self.graph.nodes:
             given = self.lowered.features[node.inputs[0]]
             label = named.setdefault(node.name, node.name)
-            onnx_nodes.write(node.operation, writer, label, [named[each] for each in node.inputs], given)
+            taken = [named[each] for each in node.inputs]
+            if isinstance(node.operation, Pad) and node.name in kept:
+                onnx_nodes.write_apart(node.operation, writer, label, taken)
+            else:
+                onnx_nodes.write(node.operation, writer, label, taken, given)
         outputs = self._outputs(writer, named)
         proto = helper.make_graph(
             writer.nodes,
@@ -104,9 +133,7 @@ class Onnx:
 
     @property
     def _dtype(self) -> str:
-        found = Counter(each.dtype for node in self.graph.nodes for each in node.operation.weights.values())
-        kinds = [dtype for dtype, _ in found.most_common() if dtype in ("float16", "float32", "float64")]
-        return kinds[0] if kinds else "float32"
+        return element_type(self.graph)
 
     def _shape(self, given: Input) -> list[str | int]:
         """Open where the model is exact for all sizes that the source takes, else the size it was made for."""

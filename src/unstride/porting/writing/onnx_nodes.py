@@ -195,6 +195,20 @@ def _(operation: Pad, writer: Writer, name: str, inputs: list[str], given: Featu
         writer.node("Slice", inputs + [writer.integers(f"{name}.{key}", each) for key, each in named.items()], name)
 
 
+def write_apart(operation: Pad, writer: Writer, name: str, inputs: list[str]) -> None:
+    """Margins of zeros that stay a step of their own: one element more at an end, and that cut off.
+
+    A runtime that joins margins with the pooling behind them finds no margins there, but a slice.
+    """
+    *most, (before, after) = operation.margins
+    last = len(most) + 2
+    wide = Pad((*most, (before, after + 1)))
+    write(wide, writer, f"{name} wide", inputs, Features(0, (0,) * (last - 1)))
+    ends = {"starts": [0], "ends": [-1], "axes": [last]}
+    taken = [f"{name} wide", *(writer.integers(f"{name}.{key}", each) for key, each in ends.items())]
+    writer.node("Slice", taken, name)
+
+
 @write.register
 def _(operation: Part, writer: Writer, name: str, inputs: list[str], given: Features) -> None:
     del given

@@ -23,9 +23,10 @@ from ..codegen.program import (
     Return,
     Statement,
     call,
+    method,
 )
 from . import torch_words as words
-from .common import Lowered
+from .common import CannotRunError, Lowered, element_type
 from .common_sizes import InputSizes, messages
 from .names import class_name, distinct
 
@@ -36,6 +37,8 @@ TARGET = words.TARGET
 LAYOUTS = {0: "(batch, features)", 1: "(batch, channels, width)", 2: "(batch, channels, height, width)"}
 LAYOUTS[3] = "(batch, channels, depth, height, width)"
 
+_TYPES = {"float64": "double", "float16": "half"}
+"""element type -> the method that a module takes it on with"""
 _SCOPE = ("self", "torch", "F", "float", "load", "super", "load_file")
 _MODULE = (
     *("T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu"),
@@ -65,6 +68,11 @@ class Torch:
         """The class's name."""
         name = class_name(self.graph.name)
         return f"{name}Network" if name in _SCOPE else name
+
+    @cached_property
+    def dtype(self) -> str:
+        """The element type that the module computes in."""
+        return element_type(self.graph)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -147,7 +155,8 @@ class Torch:
 
     def _class(self) -> Class:
         attributes = ((Attribute(Name("self"), name), made) for name, made in self.constructors)
-        start = Function("__init__", ("self",), (InitializeBase(), *(Assign(*each) for each in attributes)))
+        typed = [Do(method(Name("self"), _TYPES[self.dtype]))] if self.dtype in _TYPES else []
+        start = Function("__init__", ("self",), (InitializeBase(), *(Assign(*each) for each in attributes), *typed))
         checks = tuple(Do(call(f"check_{name}", Name(name))) for name in self.checked)
         forward = Function("forward", ("self", *self.inputs), (*checks, *self.body))
         return Class(self.name, Path("torch.nn.Module"), (start, forward), self.doc)
@@ -163,6 +172,8 @@ class Torch:
         for name in graph.outputs:
             made = features[name]
             lines.append(f"gives: {self.variables[name]} {LAYOUTS[len(made.size)]}, {made.channels} channels")
+        if self.dtype in _TYPES:
+            lines.append(f"computes in {self.dtype}, as the original does")
         if graph.channels_last:
             lines += ["", "The original has its channels last: x.movedim(-1, 1) turns its inputs into these."]
         lines += (
@@ -185,11 +196,16 @@ class Torch:
         return live(self, weights=weights)
 
     def call(self, model: Any, inputs: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
-        """What the live module makes of canonical arrays."""
+        """What the live module makes of canonical arrays; CannotRunError where PyTorch lacks a step in their type."""
         import torch
 
-        with torch.no_grad():
-            made = model(*map(torch.from_numpy, inputs))
+        try:
+            with torch.no_grad():
+                made = model(*map(torch.from_numpy, inputs))
+        except RuntimeError as error:
+            if "not implemented for" not in str(error):
+                raise
+            raise CannotRunError(f"PyTorch: {str(error).partition(chr(10))[0]}") from None
         return tuple(each.numpy() for each in (made if isinstance(made, tuple) else (made,)))
 
 

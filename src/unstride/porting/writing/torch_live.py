@@ -24,6 +24,7 @@ def live(written: Torch, *, weights: bool) -> Any:
             super().__init__()
             for name, constructor in written.constructors:
                 self.add_module(name, value(constructor, scope))
+            self.to(getattr(torch, written.dtype))
 
         def forward(self, *inputs: Any) -> Any:
             if len(inputs) != len(names):
