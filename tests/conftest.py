@@ -25,6 +25,8 @@ for name, examples in (("quick", 60), ("deep", 400)):
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # TensorFlow's CPU kernels dilate and group with oneDNN only, which it reads when it is first imported
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if not hasattr(config, "workerinput"):  # compiled objects go where this run's processes share them, and nobody else
         folder = tempfile.TemporaryDirectory(prefix="unstride-")
         config.add_cleanup(folder.cleanup)

@@ -71,7 +71,7 @@ class _ConvTranspose(torch.nn.modules.conv._ConvTransposeNd):  # type: ignore[mi
         )
         self.crop = _crop(padding, self.rank) if plain is None else None
 
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None, *, like: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None, like: Tensor | None = None) -> Tensor:
         """The output; of the size ``output_size`` (spatial, or whole), or of ``like``'s spatial size."""
         batched = input.ndim == self.rank + 2
         if not batched:
