@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.network.builders import unet
+from unstride.auditing import audit as audit_module
 from unstride.auditing.audit import audit
 from unstride.auditing.findings import Code, Level
 from unstride.dialects import keras as dialect
@@ -40,6 +43,17 @@ def test_a_step_that_is_not_understood_is_no_misfit() -> None:
     found = audit(Graph("odd", graph.inputs, nodes, graph.outputs))
     assert [(each.code, each.level) for each in found.findings] == [(Code.NOT_UNDERSTOOD, Level.NOTE)]
     assert "what follows it is not looked at" in found.findings[0].says
+
+
+def test_a_keras_file_is_audited_without_the_library_of_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[2] / "examples" / "unet.keras"
+    whole = audit(path)
+    monkeypatch.setattr(audit_module, "find_spec", lambda _: None)
+    bare = audit(str(path))
+    assert [entry.as_json() for entry in bare.entries] == [entry.as_json() for entry in whole.entries]
+    assert bare.hazards == whole.hazards
+    (note,) = set(bare.findings) - set(whole.findings)
+    assert "for want of h5py" in note.says
 
 
 @pytest.mark.parametrize(("size", "told"), [((6, 9), True), ((5, 9), False)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +116,33 @@ def audit(
     the whole shapes of a live torch module's; ``weights`` a file that holds them, where the model's own does not;
     ``external_data`` lets an ONNX file read others in its folder. Raises UnstrideError where it cannot be read.
     """
-    if isinstance(model, Graph):
-        graph = model
-    else:
-        from ..models.opening import open_model
-
-        graph = open_model(model, weights=weights, external_data=external_data, inputs=inputs)
+    graph, unread = (model, False) if isinstance(model, Graph) else _opened(model, weights, external_data, inputs)
     surveys = survey(graph)
     sizes = _sizes(graph, size, surveys, inputs)
     found = propagate(freed(graph), sizes)
     entries = tuple(_entries(graph, found))
-    findings = tuple(dict.fromkeys(_findings(graph, sizes, found, surveys)))
+    findings = dict.fromkeys((*_findings(graph, sizes, found, surveys), *([_UNREAD] if unread else [])))
     return Audit(graph, sizes, found, entries, surveys, tuple(sorted(findings, key=_weight)))
+
+
+_UNREAD = Finding(
+    Code.NOT_UNDERSTOOD,
+    Level.NOTE,
+    None,
+    "its weights were not read, for want of h5py: how evenly they spread is not judged",
+    ("pip install 'unstride[models]'",),
+)
+
+
+def _opened(
+    model: object, weights: str | Path | None, external_data: bool, inputs: Sequence[tuple[int, ...]] | None
+) -> tuple[Graph, bool]:
+    """The network, and whether a Keras file's weights were left out: an audit needs its configuration alone."""
+    from ..models.opening import open_model
+
+    lacks = isinstance(model, (str, Path)) and str(model).endswith(".keras") and find_spec("h5py") is None
+    graph = open_model(model, weights=weights, external_data=external_data, inputs=inputs, known=not lacks)
+    return graph, lacks
 
 
 def _weight(finding: Finding) -> int:

@@ -79,8 +79,10 @@ def audit(
     from .audit import audit as audited
 
     write = _writer(output, models, repair=repair) if output is not None else None
-    words = {"size": size, "inputs": inputs or None, "weights": weights, "external_data": external_data}
-    found = {model: audited(_called(model), **words) for model in models}  # type: ignore[arg-type]  # a dict of options
+    found = {
+        model: audited(_called(model), size=size, inputs=inputs or None, weights=weights, external_data=external_data)
+        for model in models
+    }
     if write is not None:
         write(found)
     elif repair:

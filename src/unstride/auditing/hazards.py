@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from ..answers.coverage import is_even
 from ..checkerboards.gain import measure_gain
@@ -24,8 +25,8 @@ def of_convolution(node: str, operation: Convolution, features: Features) -> Ite
     """The hazards of a convolution on inputs of these features."""
     layer, spec = operation.layer(features), operation.spec
     yield from _same(node, operation, features)
-    if _auto_pads(spec):
-        says = f"auto_pad={spec.auto_pad!r} leaves the margins to the runtime"  # type: ignore[attr-defined]  # ONNX's nodes have it
+    if (word := getattr(spec, "auto_pad", "NOTSET")) not in ("NOTSET", ""):
+        says = f"auto_pad={word!r} leaves the margins to the runtime"
         fix = f"pads={_numbers(layer)} says the same for this size"
         source = "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"
         yield Finding(Code.AUTO_PAD, Level.HAZARD, node, says, (fix,), (source,))
@@ -48,10 +49,6 @@ def of_pool(node: str, pool: Pool, features: Features, dialect: str) -> Iterator
         fix = "pool with padding='valid' behind an explicit padding layer"
         source = "https://github.com/keras-team/keras/blob/v3.15.1/keras/src/backend/torch/nn.py"
         yield Finding(Code.DISAGREEMENT, Level.HAZARD, node, says, (fix,), (source,))
-
-
-def _auto_pads(spec: Spec) -> bool:
-    return getattr(spec, "auto_pad", "NOTSET") not in ("NOTSET", "")
 
 
 def says_same(spec: Spec) -> bool:
@@ -128,7 +125,7 @@ def _weights(node: str, operation: Convolution, layer: Layer) -> Iterator[Findin
         yield Finding(Code.UNEVEN_GAIN, Level.HAZARD, node, f"its weights cannot be measured: {error.rule}")
         return
     # the energy of each phase is a sum of so many squares; chance alone spreads it by about 2 / their number
-    squares = max(1, operation.kernel.count // _product(layer.stride))
+    squares = max(1, operation.kernel.count // prod(layer.stride))
     spread = _spread(gain.energy.astype(float).sum(0).ravel().tolist())
     if spread > SIGNIFICANT + 10 * 2 / squares:
         shares = gain.energy.astype(float).sum(0)
@@ -139,13 +136,6 @@ def _weights(node: str, operation: Convolution, layer: Layer) -> Iterator[Findin
         yield Finding(
             Code.UNEVEN_GAIN, Level.HAZARD, node, says, ("begin from unstride.icnr(…) and train on",), (_ODENA,)
         )
-
-
-def _product(numbers: tuple[int, ...]) -> int:
-    result = 1
-    for number in numbers:
-        result *= number
-    return result
 
 
 def _spread(energies: list[float]) -> float:

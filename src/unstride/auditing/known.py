@@ -35,7 +35,7 @@ def _keras_on_torch(spec: Spec, layer: Layer) -> Iterator[Disagreement]:
     """Keras up to 3.14 gave PyTorch a padding and an output_padding, which cannot say every window."""
     if not layer.transposed or str(getattr(spec, "padding", "")).lower() != "same":
         return
-    for axis, extra in zip(layer.axes, _per_axis(spec.output_padding, layer.rank), strict=True):  # type: ignore[attr-defined]  # Keras's transposed layers have it
+    for axis, extra in zip(layer.axes, _per_axis(getattr(spec, "output_padding", None), layer.rank), strict=True):
         odd = axis.span % 2
         wanted = axis.stride - odd if extra is None else extra
         crop = max((axis.span - odd - wanted + 1) // 2, 0)
@@ -88,33 +88,34 @@ def _onnx_same(spec: Spec, layer: Layer) -> Iterator[Disagreement]:
 
 
 def _onnx_sized(spec: Spec, layer: Layer) -> Iterator[Disagreement]:
+    """What is cropped for output_shape: an odd element goes to either side, and one runtime crops nothing."""
     if not layer.transposed or not _sized(spec):
         return
-    for axis, extra in zip(layer.axes, _per_axis(_extras(spec), layer.rank), strict=True):
-        total = axis.full + (extra or 0) - axis.large
-        if total > 0 and total % 2:
-            upper = _word(spec) == "SAME_UPPER"
-            other = (
-                "OpenVINO 2026.4.1 crops it" if upper else "ONNX Runtime before 1.14 crops it behind; other runtimes"
-            )
-            side = "behind" if upper else "before"
-            says = (
-                f"output_shape leaves an odd crop of {total}: ONNX Runtime 1.31.1 takes the odd element {side}, {other}"
-            )
-            says += " before" if upper else " follow either"
-            yield Disagreement(says, _PADS, "https://github.com/onnx/onnx-tensorrt/issues/1042")
-            return
-        if total > 0:
-            says = "the reference evaluator (onnx 1.23.2) crops nothing for output_shape without SAME_*, and fails"
-            if not _word(spec).startswith("SAME"):
-                yield Disagreement(says, _PADS, "https://github.com/onnx/onnx/issues/4299")
-                return
+    totals = [
+        axis.full + (extra or 0) - axis.large
+        for axis, extra in zip(layer.axes, _per_axis(_extras(spec), layer.rank), strict=True)
+    ]
+    word = _word(spec)
+    odd = next((total for total in totals if total > 0 and total % 2), None)
+    if odd is not None and word == "SAME_UPPER":
+        says = f"output_shape crops {odd}: ONNX Runtime 1.31.1 takes the odd one behind, OpenVINO 2026.4.1 ahead"
+        yield Disagreement(says, _PADS, _OPERATOR)
+    elif odd is not None:
+        says = f"output_shape crops {odd}: ONNX Runtime takes the odd one before since 1.14, behind until then"
+        yield Disagreement(says, _PADS, "https://github.com/microsoft/onnxruntime/pull/13311")
+    if min(totals) < 0 and word == "SAME_UPPER":
+        says = "output_shape is longer than the full extent: onnx 1.23.2's reference evaluator puts zeros ahead, too"
+        yield Disagreement(says, _PADS, _OPERATOR)
+    if max(totals) > 0 and not word.startswith("SAME"):
+        says = "onnx 1.23.2's reference evaluator crops nothing for output_shape without SAME_*, and fails"
+        yield Disagreement(says, _PADS, _OPERATOR)
 
 
 def _onnx_groups(spec: Spec, layer: Layer) -> Iterator[Disagreement]:
     del spec
-    if layer.transposed and layer.groups > 1 and (layer.bias or layer.large_channels > layer.groups):
-        says = "onnx 1.23.2's reference evaluator fails on grouped ConvTranspose with a bias or several outputs a group"
+    several = max(layer.small_channels, layer.large_channels) > layer.groups
+    if layer.transposed and layer.groups > 1 and (layer.bias or several):
+        says = "onnx 1.23.2's reference evaluator fails on groups of several channels, and on groups with a bias"
         fix = "check with ONNX Runtime instead, or with a newer onnx"
         yield Disagreement(says, fix, "https://github.com/onnx/onnx/pull/8446")
 
@@ -147,6 +148,7 @@ def _coreml_differs(axis: Axis, padding: int, extra: int) -> bool:
     return padding == 0 or (extra - padding) * (axis.stride - 2) != padding
 
 
+_OPERATOR = "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"
 _PADS = "write the crop as numbers in pads (unstride port --to onnx does)"
 
 RULES: dict[str, tuple[Rule, ...]] = {

@@ -72,104 +72,62 @@ def _made(weight: Tensor, found: Relation) -> int:
     return int(weight.shape[1] * found.groups if found.transposed else weight.shape[0])
 
 
-def _transposed(rank: int, stock: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    input, weight, bias, stride, padding, extra, groups, dilation = arguments
-    found = None
-    if isinstance(input, Tensor) and isinstance(weight, Tensor) and weight.ndim == rank + 2:
-        found = relation.transposed(input.shape, weight.shape, stride, padding, extra, groups, dilation)
-    return _call(input, weight, bias, found, lambda: stock(*arguments))
+def _transposed(rank: int) -> Callable[..., Tensor]:
+    """``conv_transpose{rank}d``, with PyTorch's signature."""
+    name = f"conv_transpose{rank}d"
+    stock: Callable[..., Tensor] = getattr(stock_functions, name)
+
+    def call(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        dilation: Ints = 1,
+    ) -> Tensor:
+        found = None
+        if _ranked(input, weight, rank):
+            words = (stride, padding, output_padding, groups, dilation)
+            found = relation.transposed(input.shape, weight.shape, *words)
+        given = (input, weight, bias, stride, padding, output_padding, groups, dilation)
+        return _call(input, weight, bias, found, lambda: stock(*given))
+
+    return _named(call, name)
 
 
-def _forward(rank: int, stock: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    input, weight, bias, stride, padding, dilation, groups = arguments
-    found = None
-    if isinstance(input, Tensor) and isinstance(weight, Tensor) and weight.ndim == rank + 2:
-        found = relation.forward(input.shape, weight.shape, stride, padding, dilation, groups)
-    return _call(input, weight, bias, found, lambda: stock(*arguments))
+def _forward(rank: int) -> Callable[..., Tensor]:
+    """``conv{rank}d``, with PyTorch's signature."""
+    name = f"conv{rank}d"
+    stock: Callable[..., Tensor] = getattr(stock_functions, name)
+
+    def call(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Ints = 1,
+        padding: Ints | str = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        found = None
+        if _ranked(input, weight, rank):
+            found = relation.forward(input.shape, weight.shape, stride, padding, dilation, groups)
+        return _call(input, weight, bias, found, lambda: stock(input, weight, bias, stride, padding, dilation, groups))
+
+    return _named(call, name)
 
 
-def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv_transpose1d``; same arguments, same errors."""
-    return _transposed(
-        1, stock_functions.conv_transpose1d, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+def _ranked(input: Any, weight: Any, rank: int) -> bool:
+    return isinstance(input, Tensor) and isinstance(weight, Tensor) and bool(weight.ndim == rank + 2)
 
 
-def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv_transpose2d``; same arguments, same errors."""
-    return _transposed(
-        2, stock_functions.conv_transpose2d, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+def _named(call: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"``torch.nn.functional.{name}``; same arguments, same errors."
+    return call
 
 
-def conv_transpose3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv_transpose3d``; same arguments, same errors."""
-    return _transposed(
-        3, stock_functions.conv_transpose3d, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
-
-
-def conv1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints | str = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv1d``; same arguments, same errors."""
-    return _forward(1, stock_functions.conv1d, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints | str = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv2d``; same arguments, same errors."""
-    return _forward(2, stock_functions.conv2d, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints | str = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv3d``; same arguments, same errors."""
-    return _forward(3, stock_functions.conv3d, input, weight, bias, stride, padding, dilation, groups)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_transposed, (1, 2, 3))
+conv1d, conv2d, conv3d = map(_forward, (1, 2, 3))
