@@ -47,6 +47,15 @@ def test_a_folder_in_a_files_place_is_told_before_any_work(tmp_path: Path) -> No
     assert said.exception.rule == "cannot be written: Is a directory"
 
 
+@pytest.mark.parametrize(
+    "words", [("--weights", "k.npy"), ("--set", "k=3"), ("--dialect", "torch"), ("--kernel", "3,3")]
+)
+def test_options_of_lines_are_not_lost(tmp_path: Path, words: tuple[str, str]) -> None:
+    said = port(str(files.small(tmp_path)), "--to", "torch", *words)
+    assert isinstance(said.exception, UnstrideError)
+    assert said.exception.argument == words[0]
+
+
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     said = port(str(tmp_path / "none.keras"), "--to", "torch", "-o", str(tmp_path / "x.py"))
     assert isinstance(said.exception, UnstrideError)

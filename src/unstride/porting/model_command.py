@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
 from importlib import import_module
@@ -44,11 +44,24 @@ def taking_models(command: Callable[..., None]) -> Callable[..., None]:
         _check_left_over(code, more, outputs)
         outputs += more
         if is_model_file(code) or _is_callable(code):
+            _check_for_lines(others)
             port_model_of(code, to=to, outputs=outputs, shape=others["input_shape"], as_json=others["as_json"])
             return
         command(code=code, outputs=outputs, to=to, **others)
 
     return _second(click.argument("more", nargs=-1, metavar="[FILE]...")(call))
+
+
+_FOR_LINES = {"weights": "--weights", "given": "--set", "dialect": "--dialect", "kernel_shape": "--kernel"}
+"""options that say something of a line of source"""
+
+
+def _check_for_lines(others: Mapping[str, Any]) -> None:
+    """UnstrideError where an option is given that a whole model has no use for."""
+    for name, option in _FOR_LINES.items():
+        if others.get(name):
+            rule, hint = "is for a line of source: a model brings its own", "leave it out"
+            raise UnstrideError(Reason.ARGUMENT, rule, argument=option, value=others[name], hint=hint)
 
 
 def _second(command: Callable[..., None]) -> Callable[..., None]:
