@@ -28,7 +28,7 @@ BELOW: dict[str, set[str]] = {
     "answers": {"errors", "geometry", "dialects", "live"},
     "porting": {
         *("errors", "geometry", "dialects", "live", "computation", "network", "models"),
-        *("files", "whole", "console"),
+        *("files", "whole", "console", "asking"),
     },
     "network": {"errors", "geometry", "dialects", "engine", "computation"},
     "models": {"errors", "geometry", "dialects", "engine", "network", "live", "files"},
@@ -38,15 +38,16 @@ BELOW: dict[str, set[str]] = {
     "testing": {"errors", "geometry", "dialects", "live", "engine", "computation", "porting", "network"},
     "illustration": {
         *("errors", "geometry", "dialects", "live", "pictures", "answers", "checkerboards"),
-        *("computation", "files", "console"),
+        *("computation", "files", "console", "asking"),
     },
     "demo": {"errors", "geometry", "dialects", "computation", "porting"},
     "doctor": {"errors", "dialects", "engine"},
     "console": {"errors"},
+    "asking": {"errors", "dialects"},
     "bench": {"errors", "geometry", "engine", "console", "whole"},
     "checkerboards": {
         *("errors", "geometry", "dialects", "live", "engine", "answers"),
-        *("computation", "files", "console"),
+        *("computation", "files", "console", "asking"),
     },
     "explorer": {"errors", "geometry", "dialects", "live", "answers", "console", "whole"},
     "auditing": {
@@ -69,10 +70,8 @@ BELOW: dict[str, set[str]] = {
         *("porting", "testing", "files", "console", "whole"),
     },
     "cli": {
-        *("errors", "geometry", "dialects", "answers", "porting"),
-        *("computation", "files", "illustration", "demo", "doctor", "console", "bench"),
-        *("checkerboards", "explorer"),
-        *("conformance", "auditing"),
+        *("errors", "geometry", "dialects", "answers"),
+        *("computation", "files", "demo", "doctor", "console", "asking"),
     },
 }
 """what each part may import from this package"""
@@ -83,8 +82,8 @@ STANDARD_ONLY = ("errors", "whole", "geometry", "dialects", "live", "pictures", 
 COMPARING = {
     f"porting/{name}.py"
     for name in (
-        *("channels", "command", "comparing", "diagnosis", "maps", "model_command"),
-        *("probes", "stationary", "subjects", "verify", "wording"),
+        *("channels", "comparing", "diagnosis", "maps", "model_command", "port_command"),
+        *("probes", "stationary", "subjects", "verify", "verify_command", "wording"),
     )
 }
 """modules of these parts that compute on arrays all the same: what ``verify`` alone imports; and its command"""

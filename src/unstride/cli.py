@@ -3,124 +3,46 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from . import __version__
-from .auditing.command import audit
-from .bench.command import bench
-from .checkerboards.command import checkerboard
-from .conformance.command import conformance
+from .asking import Asked, asking, complete_file, reading, sizes
 from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
-from .explorer.command import explore
-from .illustration import command as illustration
-from .porting import command as porting
-from .porting.model_command import taking_models
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from .dialects.spec import Spec
 
-SIZES_LIMIT = 1_000
+ELSEWHERE = {
+    "audit": "auditing.command",
+    "bench": "bench.command",
+    "checkerboard": "checkerboards.command",
+    "conformance": "conformance.command",
+    "draw": "illustration.command",
+    "explore": "explorer.command",
+    "port": "porting.port_command",
+    "verify": "porting.verify_command",
+}
+"""commands that live beside what they call -> their modules, imported when the command is asked for"""
 
 
-def sizes(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Comma-separated sizes, such as ``1,2,2,1``; brackets and ``x`` are taken too."""
-    del context
-    if value is None:
-        return None
-    name = max(option.opts, key=len)
-    if len(value) > SIZES_LIMIT:
-        rule = f"has more than {SIZES_LIMIT} characters, too many for a shape"
-        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value)
-    try:
-        numbers = tuple(int(part) for part in value.strip("()[] ").replace("x", ",").rstrip(",").split(","))
-    except ValueError:
-        rule = "must be integers with commas between them, such as 1,2,2,1"
-        hint = "write 1 for a batch size that is open" if "none" in value.lower() else None
-        raise UnstrideError(Reason.SIZE, rule, argument=name, value=value, hint=hint) from None
-    if max(map(abs, numbers)) > sys.maxsize:
-        raise UnstrideError(Reason.TOO_LARGE, "must fit in 64 bits", argument=name, value=numbers)
-    return numbers
+class Commands(click.Group):
+    """The commands of this module, and those that are imported when they are asked for."""
 
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Every command's name, in the order of the alphabet."""
+        return sorted({*super().list_commands(context), *ELSEWHERE})
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What every command that reads a line is asked about."""
-
-    spec: Spec
-    input_shape: tuple[int, ...]
-    kernel_shape: tuple[int, ...] | None
-    as_json: bool
-
-
-def options(command: Callable[..., None], *decorators: Callable[..., Any]) -> Callable[..., None]:
-    """The command with its options, listed in the help in this order."""
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
-
-
-def reading(command: Callable[..., None]) -> Callable[..., None]:
-    """The CODE argument and how to read it; the command gets ``spec``."""
-
-    @wraps(command)
-    def call(code: str, dialect: str | None, given: tuple[str, ...], **others: Any) -> None:
-        from .dialects.code import parse
-        from .dialects.pasted import TEXT_LIMIT, assigned
-
-        text = sys.stdin.read(TEXT_LIMIT + 1) if code == "-" else code
-        command(spec=parse(text, dialect, names=dict(map(assigned, given))), **others)
-
-    return options(
-        call,
-        click.argument("code"),
-        click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="Value of a variable in CODE."),
-        click.option("--dialect", shell_complete=complete_dialect, help="Whose line it is, where several share it."),
-    )
-
-
-def shaped(command: Callable[..., None]) -> Callable[..., None]:
-    """CODE, and the options that give the shapes."""
-    described = options(
-        command,
-        click.option(
-            "--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as the framework orders it."
-        ),
-        click.option(
-            "--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Answer as JSON."),
-    )
-    return reading(described)
-
-
-def asking(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that describe the input as well; the command gets ``asked``."""
-
-    @wraps(command)
-    def call(
-        spec: Spec,
-        input_shape: tuple[int, ...] | None,
-        kernel_shape: tuple[int, ...] | None,
-        as_json: bool,
-        **others: Any,
-    ) -> None:
-        shape = input_shape or spec.known_input_shape
-        if shape is None:
-            from .dialects.usual import input_hint
-
-            hint = input_hint(spec, "--input")
-            raise UnstrideError(Reason.SIZE, "the input's shape is needed", argument="--input", value=None, hint=hint)
-        command(asked=Asked(spec, shape, kernel_shape, as_json), **others)
-
-    return shaped(call)
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, or None where there is none of this name."""
+        if name in ELSEWHERE:
+            found: click.Command = getattr(import_module(f".{ELSEWHERE[name]}", __package__), name)
+            return found
+        return super().get_command(context, name)
 
 
 def single(given: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
@@ -128,23 +50,7 @@ def single(given: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
     return given[0] if given and len(given) == 1 else given
 
 
-def complete_dialect(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
-    """The dialects whose names begin so."""
-    from .dialects.registry import NAMES
-
-    del context, option
-    return [name for name in NAMES if name.startswith(incomplete)]
-
-
-def complete_file(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The shell's own completion of files."""
-    from click.shell_completion import CompletionItem
-
-    del context, option
-    return [CompletionItem(incomplete, type="file")]
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="unstride")
 def commands() -> None:
     """Transposed convolutions understood, sized, ported and run.
@@ -249,36 +155,6 @@ def solve(
 
 
 @commands.command()
-@taking_models
-@asking
-@click.option("--to", required=True, shell_complete=complete_dialect, help="The framework to write it in.")
-@click.option("-o", "--output", "outputs", multiple=True, help="Source to .py or -; weights to .npz, .safetensors.")
-@click.option("--weights", shell_complete=complete_file, help="The source's kernel, or kernel,bias: k.npy,b.npy.")
-def port(asked: Asked, to: str, outputs: tuple[str, ...], weights: str | None) -> None:
-    """Write a layer or a whole model in another framework, exactly.
-
-    Where one call cannot say it: why not, and what equals it. With -o, a program that builds it.
-    CODE may be a model file (.keras, .onnx, .pt2): unstride port model.keras --to torch -o model.py model.safetensors
-    """
-    from .porting.verb import port as ported
-
-    found = ported(asked.spec, to=to, input_shape=asked.input_shape, kernel_shape=asked.kernel_shape)
-    if outputs:
-        from .porting.output import write
-
-        written = write(found, outputs, weights)
-        if not asked.as_json:
-            click.echo("\n".join(written))
-            return
-    if asked.as_json:
-        show(found.as_json())
-    else:
-        click.echo(found.text())
-    if not found.exact:
-        raise SystemExit(EXIT_REFUSED)
-
-
-@commands.command()
 @reading
 @click.option("--x", required=True, shell_complete=complete_file, help="Input: x.npy, a.npz:x or a.safetensors:x.")
 @click.option("--kernel", required=True, shell_complete=complete_file, help="Kernel, in the framework's own layout.")
@@ -363,15 +239,6 @@ def completion(shell: str) -> None:
     if found is None:
         raise UnstrideError(Reason.ARGUMENT, "has no completion", argument="shell", value=shell)
     click.echo(found(commands, {}, "unstride", "_UNSTRIDE_COMPLETE").source())
-
-
-commands.add_command(audit)
-commands.add_command(bench)
-commands.add_command(conformance)
-commands.add_command(explore)
-commands.command()(asking(checkerboard))
-commands.command()(porting.verifying(sizes))
-commands.command()(shaped(illustration.draw))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

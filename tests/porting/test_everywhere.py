@@ -67,12 +67,16 @@ def read(spec: Spec, kernel_shape: tuple[int, ...], size: tuple[int, ...]) -> La
         return None
 
 
-def products(axis: Axis, ahead: int = 0, first: int = 0) -> set[tuple[int, int, int]]:
-    """(input, tap in elements, output) of every product, inputs and outputs counted from other origins."""
+def products(axis: Axis, ahead: int = 0, first: int = 0, spread: int = 1) -> set[tuple[int, int, int]]:
+    """(input, tap in elements, output) of every product, inputs and outputs counted from other origins.
+
+    Of ``spread`` taps in a row only the first is no zero.
+    """
     return {
         (each.small - ahead, each.tap * axis.dilation, each.large - first)
         for large in range(axis.large)
         for each in axis.taps(large)
+        if each.tap % spread == 0
     }
 
 
@@ -85,11 +89,12 @@ def same(found: Sayable, source: Layer, length: int) -> bool:
     inner = read(target.spec, target.spec.kernel_shape(target.layer), (length + ahead + behind,))
     if inner is None:
         return False
-    made = inner.axes[0]
+    made, spread = inner.axes[0], (*target.kernel_dilation, 1)[0]
     if inner.transposed:
-        kept = {(s, t, g) for s, t, g in products(made, ahead, first) if 0 <= s < axis.small and 0 <= g < axis.large}
+        numbered = products(made, ahead, first, spread)
+        kept = {(s, t, g) for s, t, g in numbered if 0 <= s < axis.small and 0 <= g < axis.large}
         return made.large - first - last == axis.large and kept == products(axis)
-    shifted = {(s, t, g) for s, t, g in products(made, 0, ahead) if 0 <= g < axis.large}
+    shifted = {(s, t, g) for s, t, g in products(made, 0, ahead, spread) if 0 <= g < axis.large}
     return made.small == axis.small and shifted == products(axis)
 
 

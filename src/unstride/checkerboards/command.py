@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 import click
 
+from ..asking import Asked, asking
 from ..console import show
 
-if TYPE_CHECKING:
-    from ..dialects.spec import Spec
 
-
-class Asked(Protocol):
-    """What the command line has read of CODE and its options."""
-
-    @property
-    def spec(self) -> Spec:
-        """The layer."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """In the dialect's own data layout."""
-
-    @property
-    def kernel_shape(self) -> tuple[int, ...] | None:
-        """In the dialect's own weight layout; for functions only."""
-
-    @property
-    def as_json(self) -> bool:
-        """Whether the answer is JSON."""
-
-
+@click.command()
+@asking
 @click.option("--weights", help="The layer's kernel: w.npy, a.npz:w or a.safetensors:w, in the framework's own layout.")
 def checkerboard(asked: Asked, weights: str | None) -> None:
     """Measure the checkerboard a layer draws, and what removes it.

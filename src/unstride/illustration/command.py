@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..asking import shaped
 from ..console import show
 from ..errors import Reason, UnstrideError
 
@@ -24,6 +25,8 @@ SILENT_SECONDS = 2.0
 """The same where it is read later, not seen: a line each time"""
 
 
+@click.command()
+@shaped
 @click.option("--x", help="Input to write on the cells: [[2,1],[3,2]], or a file, x.npy.")
 @click.option("--kernel-values", "kernel", help="Kernel to write on the cells, likewise.")
 @click.option("--view", type=click.Choice(VIEWS), help="What to look at; left out: scatter.")

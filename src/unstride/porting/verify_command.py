@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
 
+from ..asking import sizes
 from ..console import EXIT_REJECTED, show
 from ..errors import Reason, UnstrideError
 
@@ -18,28 +19,18 @@ _SHAPE = re.compile(r"\(\d+(, \d+)+\)")
 _IMPORTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
-Sizes = Callable[[click.Context, click.Parameter, str | None], "tuple[int, ...] | None"]
-"""what reads comma-separated sizes"""
+def _several(
+    context: click.Context, option: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[int, ...] | None, ...]:
+    return tuple(sizes(context, option, each) for each in value)
 
 
-def verifying(sizes: Sizes) -> Callable[..., None]:
-    """The command, with sizes read as the other commands read them."""
-
-    def several(
-        context: click.Context, option: click.Parameter, value: tuple[str, ...]
-    ) -> tuple[tuple[int, ...] | None, ...]:
-        return tuple(sizes(context, option, each) for each in value)
-
-    shape = click.option("--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as A orders it.")
-    more = click.option(
-        "--size", "spatial", metavar="SIZES", multiple=True, callback=several, help="A spatial size to try as well."
-    )
-    kernel = click.option(
-        "--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only."
-    )
-    return shape(more(kernel(verify)))
-
-
+@click.command()
+@click.option("--input", "input_shape", metavar="SIZES", callback=sizes, help="Input shape, as A orders it.")
+@click.option(
+    "--size", "spatial", metavar="SIZES", multiple=True, callback=_several, help="A spatial size to try as well."
+)
+@click.option("--kernel", "kernel_shape", metavar="SIZES", callback=sizes, help="Kernel's shape, for functions only.")
 @click.argument("a")
 @click.argument("b")
 @click.option("--weights", help="Kernel for CODE: w.npy, a.npz:w or a.safetensors:w, in the first CODE's own layout.")
