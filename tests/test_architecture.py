@@ -64,6 +64,10 @@ BELOW: dict[str, set[str]] = {
             "porting",
         ),
     },
+    "scale": {
+        *("errors", "geometry", "dialects", "engine", "live", "computation", "network", "models"),
+        *("files", "whole", "console", "asking"),
+    },
     "frameworks": {"errors", "geometry", "dialects", "engine"},
     "conformance": {
         *("errors", "geometry", "dialects", "engine", "computation"),

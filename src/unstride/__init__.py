@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .live import parse
     from .porting.verb import port
     from .porting.verify import verify
+    from .scale.stream import stream
 
 __version__ = "0.1.0"
 
@@ -51,6 +52,7 @@ __all__ = [
     "run",
     "set_num_threads",
     "solve",
+    "stream",
     "to_subpixel",
     "verify",
 ]
@@ -76,6 +78,7 @@ _HOMES = {
     "run": "computation",
     "set_num_threads": "engine.threads",
     "solve": "answers",
+    "stream": "scale.stream",
     "to_subpixel": "checkerboards.conversion",
     "verify": "porting.verify",
 }

@@ -155,6 +155,11 @@ def prepare(
     return Prepared(spec, layer, tuple(input_shape), compute)
 
 
+def own_activation(spec: Spec) -> Activation | None:
+    """The activation that the spec's layer ends in."""
+    return _activation(spec, None)
+
+
 def _activation(spec: Spec, named: str | None) -> Activation | None:
     """The spec's activation, or the one that is named; UnstrideError for two."""
     own = spec.activation_name

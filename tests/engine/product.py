@@ -33,7 +33,7 @@ def cut(layer: Layer, dtype: str, end: End, target: Target, *, first: bool, batc
         patch.setattr(rows, "suits_last", lambda *_: False)
         patch.setattr(plans, "host", lambda: target)
         patch.setattr(plans, "Product", lambda shape: shape)
-        shape = plans._family(layer, batch, dtype, end, first)
+        shape = plans._family(layer, batch, dtype, end, first, layer)
     assert isinstance(shape, Shape)
     return shape
 

@@ -8,7 +8,7 @@ element types of results are those of ``dtypes``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from .boxes import families
 from .dtypes import Arithmetic, Operand, check_kind, distinct
 from .ends import Activation, Ends
 from .jit import run as jit
-from .plan import Footprint, Plan, plan
+from .plan import Footprint, Plan, Whole, plan
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
@@ -54,6 +54,8 @@ class Engine:
     """like ``weight_gradient``, as a function of arrays with the same shapes, strides and types"""
     bias_gradient: Callable[[Array, DType], Array] = adjoint.bias_gradient
     """the sum of the output's gradient over batch and positions, in an element type"""
+    sizeless: bool = False
+    """whether packed weights suit every size with the same ``tap_order``"""
 
 
 class Ready(Protocol):
@@ -123,6 +125,7 @@ ENGINES: tuple[Engine, ...] = (
         jit.direct,
         jit.ready_gradient,
         jit.bias_gradient,
+        sizeless=True,
     ),
     Engine("blas", _always, _always, blas.pack, _blas, adjoint.weight_gradient),
     Engine("reference", _always, _always, _as_given, _define, _define_gradient),
@@ -264,6 +267,8 @@ class Prepared:
     packed: Any
     bias: Array | None
     activation: Activation | None = None
+    whole: Whole | None = None
+    """what the layer is a tile of, if it is one"""
     bound: dict[tuple[object, ...], Ready] = field(default_factory=dict)
     """by shape, strides and type of the data: what is known to fit"""
 
@@ -274,16 +279,23 @@ class Prepared:
                 return ready(x)
         data = _data(self.layer, x)
         added = checks.residual(self.layer, len(data), residual)
-        numbers = _arithmetic(self.layer, Operand.of(data, "x"), self.operand, self.bias)
+        like = self.whole.layer if self.whole else self.layer
+        numbers = _arithmetic(like, Operand.of(data, "x"), self.operand, self.bias)
         fits = numbers.compute == self.compute
-        row = self.row if fits else choose(self.layer, numbers.compute)
-        made = _affordable(self.layer, data, numbers, row)
+        row = self.row if fits else choose(like, numbers.compute)
+        made = _affordable(self.layer, data, numbers, row, self.whole)
         packed = self.packed if fits else row.pack(self.layer, self.weights, numbers.compute)
         ends, later = _ends(numbers, self.bias, added, self.activation)
         if fits and residual is None and row.ready and numbers.real and numbers.result == data.dtype:
             return self._bind(data, row.ready(made, data, packed, ends))(data)
         with numbers.adding():
             return later.after_bias(numbers.finish(row.run(made, data, packed, ends)))
+
+    def resized(self, layer: Layer) -> Prepared:
+        """The same layer in another size; its weights are packed anew only where other taps meet other phases."""
+        same = self.row.sizeless and tap_order(layer) == tap_order(self.layer)
+        packed = self.packed if same else self.row.pack(layer, self.weights, self.compute)
+        return replace(self, layer=layer, packed=packed, bound={})
 
     def ready(self, x: Array) -> Ready | None:
         """What computes data like ``x``, seen before and lying as the engine wants it."""
@@ -306,10 +318,12 @@ def prepare(
     activation: Activation | str | None = None,
     dtype: DTypeLike | None = None,
     engine: str | None = None,
+    whole: Whole | None = None,
 ) -> Prepared:
     """The layer with its weights packed once for inputs of ``dtype``, by default that of the weights.
 
-    An input whose sums need another element type gets the same answer, but its weights are packed anew.
+    An input whose sums need another element type gets the same answer, but its weights are packed anew. A tile of a
+    ``whole`` gets the very bits that the whole has there.
     """
     factors, addend = _factors(layer, weights, bias)
     check_kind(factors, "weights")
@@ -317,10 +331,18 @@ def prepare(
     check(layer, dtype=dtype or factors.dtype, held=held)
     factors, addend = _frozen(factors), None if addend is None else _frozen(addend)
     operand = Operand.of(factors, "weights")
-    compute = _arithmetic(layer, Operand.expected(dtype or factors.dtype), operand, addend).compute
+    like = whole.layer if whole else layer
+    compute = _arithmetic(like, Operand.expected(dtype or factors.dtype), operand, addend).compute
     check(layer, dtype=compute, held=held)
-    row, applied = choose(layer, compute, engine), Activation.of(activation)
-    return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend, applied)
+    row, applied = choose(like, compute, engine), Activation.of(activation)
+    return Prepared(layer, row, factors, operand, compute, row.pack(layer, factors, compute), addend, applied, whole)
+
+
+def tap_order(layer: Layer) -> tuple[object, ...]:
+    """All that the order of packed weights depends on, of a layer whose size may change."""
+    met = (families(axis, layer.transposed) for axis in layer.axes)
+    starts = (axis.before % axis.stride if layer.transposed else 0 for axis in layer.axes)
+    return tuple(zip(met, starts, strict=True))
 
 
 def check(layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", held: int = 0) -> None:
@@ -332,7 +354,9 @@ def check(layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", held: i
 
 
 def _frozen(array: Array) -> Array:
-    """A read-only copy, broadcast where the array is."""
+    """A read-only copy, broadcast where the array is; itself where nobody can write to it."""
+    if array.flags.owndata and not array.flags.writeable:
+        return array
     return np.broadcast_to(distinct(array).copy(order="K"), array.shape)
 
 
@@ -353,12 +377,12 @@ def _data(layer: Layer, x: ArrayLike) -> Array:
     return data
 
 
-def _affordable(layer: Layer, data: Array, numbers: Arithmetic, row: Engine) -> Plan:
+def _affordable(layer: Layer, data: Array, numbers: Arithmetic, row: Engine, whole: Whole | None = None) -> Plan:
     """The plan, once its arrays are known to fit: also the sums rounded to a result of another type."""
     outputs = len(data) * layer.out_channels * prod(layer.output_size)
     rounded = outputs * numbers.result.itemsize * (numbers.result != numbers.compute)
     check(layer, batch=len(data), dtype=numbers.compute, held=rounded)
-    return plan(layer, batch=len(data), dtype=numbers.compute, engine=row.name, result=numbers.result)
+    return plan(layer, batch=len(data), dtype=numbers.compute, engine=row.name, result=numbers.result, whole=whole)
 
 
 def _arithmetic(layer: Layer, x: Operand, weights: Operand, bias: Array | None) -> Arithmetic:

@@ -65,6 +65,16 @@ class Footprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """What a tile is a part of: its sums are taken in the order in which those of the whole are, to the same bits."""
+
+    layer: Layer
+    """of the whole; the tile's layer differs from it in its sizes alone"""
+    channels_first: bool
+    """how the whole lies in memory: each channel's positions side by side, rather than each position's channels"""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A layer, the engine that computes it, and how.
 
@@ -84,6 +94,8 @@ class Plan:
     """``outputs``: boxes partition the outputs; ``taps``: one box for each tap"""
     result: str = ""
     """element type that sums are rounded to, where it is another"""
+    whole: Whole | None = None
+    """what the layer is a tile of, if it is one"""
 
     @property
     def strips(self) -> tuple[tuple[Strip, ...], ...]:
@@ -136,11 +148,17 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def plan(
-    layer: Layer, *, batch: int = 1, dtype: DTypeLike = "float32", engine: str = "blas", result: DTypeLike | None = None
+    layer: Layer,
+    *,
+    batch: int = 1,
+    dtype: DTypeLike = "float32",
+    engine: str = "blas",
+    result: DTypeLike | None = None,
+    whole: Whole | None = None,
 ) -> Plan:
     """The plan for ``batch`` inputs whose sums are taken in ``dtype``, and rounded to ``result``."""
     sums, rounded = np.dtype(dtype).name, "" if result is None else np.dtype(result).name
-    return Plan(layer, engine, batch, sums, _choose_cut(layer, batch), "" if rounded == sums else rounded)
+    return Plan(layer, engine, batch, sums, _choose_cut(layer, batch), "" if rounded == sums else rounded, whole)
 
 
 def _choose_cut(layer: Layer, batch: int) -> str:

@@ -209,6 +209,29 @@ class Axis:
             return range(0)
         return range(min(smalls.start for smalls in met), max(smalls.stop for smalls in met))
 
+    def large_window(self, start: int, stop: int) -> range:
+        """The least range of large indices that small indices ``[start, stop)`` need.
+
+        >>> Axis(small=10, large=21, kernel=3, stride=2).large_window(4, 8)
+        range(8, 17)
+        """
+        met = []
+        for tap in range(self.kernel):
+            smalls, shift = self.smalls(tap), self.dilation * tap - self.before
+            own = range(max(smalls.start, start), min(smalls.stop, stop))
+            if own:
+                met.append((self.stride * own[0] + shift, self.stride * own[-1] + shift))
+        return range(min(low for low, _ in met), max(high for _, high in met) + 1) if met else range(0)
+
+    def part(self, small: range, large: range) -> Axis:
+        """The relation between a run of small and a run of large indices, both counted from their first.
+
+        >>> Axis(small=10, large=21, kernel=3, stride=2).part(range(1, 4), range(4, 8))
+        Axis(small=3, large=4, kernel=3, stride=2, dilation=1, before=2)
+        """
+        before = self.before + large.start - self.stride * small.start
+        return Axis(len(small), len(large), self.kernel, self.stride, self.dilation, before)
+
     def large_sizes(self, padding: int) -> range:
         """The ``stride`` large sizes that a convolution padded by ``padding`` in all maps to this small size.
 

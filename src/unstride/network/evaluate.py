@@ -13,8 +13,8 @@ from ..computation import as_array
 from ..computation import run as run_spec
 from ..engine.activations import BY_NAME
 from ..errors import Reason, UnstrideError
-from ..geometry import DataLayout
-from .graph import Graph
+from ..geometry import Axis, DataLayout
+from .graph import Graph, Input
 from .operations import (
     Activation,
     Convolution,
@@ -48,15 +48,23 @@ def run(graph: Graph, *inputs: ArrayLike) -> Array | tuple[Array, ...]:
         raise UnstrideError(Reason.ARGUMENT, rule, argument=graph.name, value=len(inputs))
     values = {}
     for given, value in zip(graph.inputs, inputs, strict=True):
-        values[given.name] = _canonical(as_array(value, given.name), graph, len(given.size))
+        values[given.name] = settled(canonical(graph, value, given), channels_last=graph.channels_last)
     shapes(graph, _checked_sizes(graph, values))
     last = _last_uses(graph)
     for position, node in enumerate(graph.nodes):
-        values[node.name] = compute(node.operation, *(values[name] for name in node.inputs))
+        made = compute(node.operation, *(values[name] for name in node.inputs))
+        values[node.name] = settled(made, channels_last=graph.channels_last)
         for name in last.get(position, ()):
             del values[name]
-    made = tuple(_ordered(values[name], graph) for name in graph.outputs)
-    return made[0] if len(made) == 1 else made
+    outputs = tuple(ordered(graph, values[name]) for name in graph.outputs)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def settled(array: Array, *, channels_last: bool) -> Array:
+    """The array, lying in memory as the network's values do: then equal values are computed to equal bits."""
+    if not channels_last:
+        return np.ascontiguousarray(array)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
 
 
 def _last_uses(graph: Graph) -> dict[int, list[str]]:
@@ -79,14 +87,17 @@ def _checked_sizes(graph: Graph, values: Mapping[str, Array]) -> Sizes:
     return {given.name: values[given.name].shape[2:] for given in graph.inputs}
 
 
-def _canonical(array: Array, graph: Graph, rank: int) -> Array:
+def canonical(graph: Graph, value: ArrayLike, given: Input) -> Array:
+    """An input as ``(batch, channels, *size)``; UnstrideError where it has another number of axes."""
+    array, rank = as_array(value, given.name), len(given.size)
     if array.ndim != rank + 2:
         rule = f"must have {rank + 2} dimensions: batch, channels and the spatial axes"
         raise UnstrideError(Reason.RANK, rule, argument="x.shape", value=array.shape)
     return np.moveaxis(array, -1, 1) if graph.channels_last else array
 
 
-def _ordered(array: Array, graph: Graph) -> Array:
+def ordered(graph: Graph, array: Array) -> Array:
+    """A value in the source's own order of axes."""
     return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if graph.channels_last else array
 
 
@@ -115,38 +126,47 @@ def _(operation: Convolution, x: Array) -> Array:
 
 @compute.register
 def _(operation: Pool, x: Array) -> Array:
-    axes = operation.axes(x.shape[2:])
-    lowest = -np.inf if operation.reduce == "max" else 0
-    margins = [(max(axis.before, 0), max(axis.after, 0)) for axis in axes]
-    wide = _padded(x, tuple(margins), constant_values=lowest)
-    if operation.reduce == "max":
-        return reduce(np.maximum, _taps(wide, operation, x.shape[2:]))
-    total = reduce(np.add, _taps(wide, operation, x.shape[2:]))
-    if operation.counts_padding:
-        counted = np.ones((1, 1, *_counted(operation, x.shape[2:])), x.dtype)
-        short = [(0, length - had) for length, had in zip(wide.shape[2:], counted.shape[2:], strict=True)]
-        counted = _padded(counted, tuple((0, max(extra, 0)) for _, extra in short))
-    else:
-        counted = _padded(np.ones((1, 1, *x.shape[2:]), x.dtype), tuple(margins))
-    result: Array = total / reduce(np.add, _taps(counted, operation, x.shape[2:]))
-    return result
-
-
-def _counted(operation: Pool, size: tuple[int, ...]) -> tuple[int, ...]:
-    """The extent whose elements an average counts: the input with its stated margins, not what ``ceil`` adds."""
-    pairs = [(axis.before, axis.after) for axis in operation.axes(size)]
-    stated = pairs if isinstance(operation.padding, str) else operation.padding
-    return tuple(length + before + after for length, (before, after) in zip(size, stated, strict=True))
-
-
-def _taps(wide: Array, operation: Pool, size: tuple[int, ...]) -> list[Array]:
-    """The elements under each tap of the window, for all windows at once."""
+    size = x.shape[2:]
     axes = operation.axes(size)
-    found = []
-    for tap in np.ndindex(*operation.kernel):
-        starts = [axis.dilation * t for axis, t in zip(axes, tap, strict=True)]
-        spans = [slice(a, a + (x.small - 1) * x.stride + 1, x.stride) for a, x in zip(starts, axes, strict=True)]
-        found.append(wide[:, :, *spans])
+    return pooled(operation, x, axes, counts(operation, size, tuple(range(axis.small) for axis in axes)))
+
+
+def pooled(operation: Pool, x: Array, axes: tuple[Axis, ...], counted: Array | None) -> Array:
+    """The windows of ``axes`` reduced; averages are of so many elements."""
+    lowest = -np.inf if operation.reduce == "max" else 0
+    margins = tuple((max(axis.before, 0), max(axis.after, 0)) for axis in axes)
+    wide = _padded(x, margins, constant_values=lowest) if any(map(any, margins)) else x
+    starts = [max(-axis.before, 0) for axis in axes]
+    taps = (_under(wide, axes, starts, tap) for tap in np.ndindex(*operation.kernel))
+    if counted is None:
+        return reduce(np.maximum, taps)
+    return np.asarray(reduce(np.add, taps) / counted.astype(x.dtype))
+
+
+def _under(wide: Array, axes: tuple[Axis, ...], starts: list[int], tap: tuple[int, ...]) -> Array:
+    """The elements under one tap of all windows."""
+    firsts = (start + axis.dilation * t for start, axis, t in zip(starts, axes, tap, strict=True))
+    spans = zip(firsts, axes, strict=True)
+    found: Array = wide[:, :, *(slice(at, at + (x.small - 1) * x.stride + 1, x.stride) for at, x in spans)]
+    return found
+
+
+def counts(operation: Pool, size: tuple[int, ...], out: tuple[range, ...]) -> Array | None:
+    """How many elements each of these windows averages over; None where the maximum is taken.
+
+    A margin counts where the operation says so, but not what ``ceil`` adds behind it.
+    """
+    if operation.reduce == "max":
+        return None
+    axes = operation.axes(size)
+    stated = [(axis.before, axis.after) for axis in axes] if isinstance(operation.padding, str) else operation.padding
+    found = np.ones((1,) * len(size), int)
+    for number, (axis, (before, after), length) in enumerate(zip(axes, stated, size, strict=True)):
+        low, high = (-before, length + after) if operation.counts_padding else (0, length)
+        firsts = axis.stride * np.array(out[number]) - axis.before
+        places = firsts[:, None] + axis.dilation * np.arange(axis.kernel)
+        number_of = ((places >= low) & (places < high)).sum(1)
+        found = found * number_of.reshape([-1 if other == number else 1 for other in range(len(size))])
     return found
 
 
@@ -161,18 +181,21 @@ def _(operation: GlobalPool, x: Array) -> Array:
 
 @compute.register
 def _(operation: Resize, x: Array) -> Array:
-    for axis, factor in enumerate(operation.factor, start=2):
-        x = np.repeat(x, factor, axis) if operation.mode == "nearest" else _interpolated(x, axis, factor)
+    for axis, factor in enumerate(operation.factor):
+        length = x.shape[axis + 2]
+        x = resized(operation, x, axis, length, range(length * factor), 0)
     return x
 
 
-def _interpolated(x: Array, axis: int, factor: int) -> Array:
-    """Linear between pixel centres: large index j lies at (j + ½) / factor − ½, held within the ends."""
-    length = x.shape[axis]
-    at = np.clip((np.arange(length * factor) + 0.5) / factor - 0.5, 0, length - 1)
-    low = np.floor(at).astype(int)
-    share = (at - low).astype(x.dtype).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    here, there = np.take(x, low, axis), np.take(x, np.minimum(low + 1, length - 1), axis)
+def resized(operation: Resize, x: Array, axis: int, length: int, out: range, start: int) -> Array:
+    """The outputs ``out`` along one spatial axis of ``length``, of which ``x`` holds the elements from ``start`` on."""
+    factor, at = operation.factor[axis], np.array(out)
+    if operation.mode == "nearest":
+        return np.take(x, at // factor - start, axis + 2)
+    # linear between centres: large index j lies (2j + 1 - factor) / 2 factor small elements from that of index 0
+    low, rest = np.divmod(2 * at + 1 - factor, 2 * factor)
+    share = (rest / (2 * factor)).astype(x.dtype).reshape([-1 if i == axis + 2 else 1 for i in range(x.ndim)])
+    here, there = (np.take(x, np.clip(each, 0, length - 1) - start, axis + 2) for each in (low, low + 1))
     return np.asarray(here * (1 - share) + there * share)
 
 
@@ -199,7 +222,9 @@ def _(operation: Activation, x: Array) -> Array:
 @compute.register
 def _(operation: Softmax, x: Array) -> Array:
     del operation
-    return np.asarray(BY_NAME["softmax"](x, axis=1))
+    shares = np.exp(x - x.max(1, keepdims=True))
+    # channel by channel: NumPy's own order of a sum depends on the shape
+    return np.asarray(shares / reduce(np.add, np.moveaxis(shares, 1, 0))[:, None])
 
 
 @compute.register

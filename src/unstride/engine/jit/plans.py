@@ -81,21 +81,20 @@ class Bound:
 
 
 @lru_cache(maxsize=512)
-def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool) -> Bound:
-    """The code and tables of a layer."""
-    family = _family(layer, batch, dtype, end, channels_first)
+def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool, like: Layer | None = None) -> Bound:
+    """The code and tables of a layer, of the family that suits it, or ``like``, which differs in its sizes alone."""
+    family = _family(layer, batch, dtype, end, channels_first, like or layer)
     return Bound(layer, batch, dtype, end, family, channels_first=channels_first)
 
 
-def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool) -> Family:
-    """The family that suits the layer."""
+def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool, like: Layer) -> Family:
     target = host()
     lanes = target.lanes(np.dtype(dtype).itemsize)
-    if end.stored is None and rows.suits(layer, channels_first, lanes):
+    if end.stored is None and rows.suits(like, channels_first, lanes):
         return rows.Rows(layer, batch, dtype, end, target)
     form, wide = _form(layer, dtype, end, channels_first, lanes)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
-    if plain and rows.suits_last(layer, lanes, target.registers):
+    if plain and rows.suits_last(like, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target, last=True)
     return Product(Shape(layer, batch, form, target, wide))
 

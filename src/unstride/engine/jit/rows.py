@@ -30,6 +30,8 @@ SHALLOW, FULL = 64, 0.9
 as many where channels fill less than that part of the lanes"""
 WIDE = 6
 """vectors of a row from which on a depthwise layer runs along it rather than along its channels"""
+LONG = 2**16
+"""outputs of a long row"""
 
 
 def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
@@ -38,13 +40,18 @@ def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
     stride = axis.stride if layer.transposed else 1
     if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
         return False
-    row, outputs, inputs = layer.output_size[-1], layer.out_channels // layer.groups, layer.in_channels // layer.groups
+    row, outputs, inputs = _row(layer), layer.out_channels // layer.groups, layer.in_channels // layer.groups
     if layer.groups > 1 and inputs == outputs == 1:
         return row >= WIDE * min(lanes, layer.groups)
     if outputs <= lanes:
         return _filled(-(-row // stride), lanes) >= _filled(outputs, lanes)
     products = inputs * prod(layer.kernel) / (prod(layer.stride) if layer.transposed else 1)
     return row >= WIDE * lanes and products <= SHALLOW * (1 if _filled(outputs, lanes) >= FULL else 2)
+
+
+def _row(layer: Layer) -> int:
+    """Outputs of a row. A layer of one axis is taken for a long one: a stream of it has no length to choose by."""
+    return layer.output_size[-1] if layer.rank > 1 else LONG
 
 
 def can_last(layer: Layer, registers: int) -> bool:
@@ -59,7 +66,7 @@ def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
     axis, stride = layer.axes[-1], layer.axes[-1].stride if layer.transposed else 1
     if not can_last(layer, registers) or axis.kernel > CODE * stride:
         return False
-    return 2 * layer.out_channels <= lanes and layer.output_size[-1] >= 2 * lanes * stride
+    return 2 * layer.out_channels <= lanes and _row(layer) >= 2 * lanes * stride
 
 
 def _filled(count: int, lanes: int) -> float:

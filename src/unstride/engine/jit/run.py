@@ -103,7 +103,9 @@ def _bound(plan: Plan, x: Array, ends: Ends) -> tuple[Bound, Activation | None]:
         parameters=fused.parameters if fused else (),
         stored=plan.result if half else None,
     )
-    bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=channels_first(x))
+    first = plan.whole.channels_first if plan.whole else channels_first(x)
+    like = plan.whole.layer if plan.whole else None
+    bound = plans.bind(plan.layer, plan.batch, plan.dtype, end, channels_first=first, like=like)
     return bound, None if fused else activation
 
 

@@ -1,0 +1,1 @@
+"""Larger than memory, longer than a file, more than one machine: exact tiles and streams."""
