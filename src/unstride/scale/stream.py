@@ -23,7 +23,6 @@ from ..network.sizes import shapes
 from .parts import Part, Parts
 from .source import Source, network
 from .tiles import Tiling
-from .windows import inside
 
 Array = NDArray[Any]
 
@@ -72,6 +71,13 @@ class _Held:
 
     def add(self, array: Array) -> None:
         self.array = array if self.array is None or not self.array.shape[2] else np.concatenate([self.array, array], 2)
+
+    def window(self, needed: range) -> Array:
+        """The elements of a window; zeros where it was let go, for then nothing is computed from it."""
+        assert self.array is not None  # noqa: S101 - a window is asked for once there is one
+        if needed.start < self.start:
+            return np.zeros((*self.array.shape[:2], len(needed)), self.array.dtype)
+        return self.array[:, :, needed.start - self.start : needed.stop - self.start]
 
     def drop(self, start: int) -> None:
         """Let go what lies before ``start``."""
@@ -230,12 +236,7 @@ class Stream:
         if not out[0]:
             return
         windows = tiling.windows(node, out)
-        arrays = []
-        for name, window in zip(node.inputs, windows, strict=True):
-            source = self._held[name]
-            if source.array is not None:
-                had = (range(source.start, source.stop),)
-                arrays.append(source.array[:, :, *inside(window, had)])
+        arrays = (self._held[name].window(window[0]) for name, window in zip(node.inputs, windows, strict=True))
         made = self._parts.compute(node.operation, Part(tiling.given(node), windows, out), *arrays)
         held.add(evaluate.settled(made, channels_last=self.graph.channels_last))
 
