@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from ..errors import Reason, UnstrideError
 
@@ -14,7 +16,10 @@ MAX_THREADS = 4096
 
 _chosen: int | None = None
 _followed: int | None = None
+_team = 0
+_forked = False
 _default: int | None = None
+_share: ContextVar[int | None] = ContextVar("share", default=None)
 
 
 def num_threads() -> int:
@@ -22,6 +27,11 @@ def num_threads() -> int:
 
     A framework that the engine works in may say how many of these CPUs it uses itself: see ``follow``.
     """
+    share = _share.get()
+    return _settled() if share is None else share
+
+
+def _settled() -> int:
     global _default  # noqa: PLW0603 - read once for the process
     if _chosen is not None:
         return _chosen
@@ -40,10 +50,35 @@ def set_num_threads(count: int) -> None:
     _chosen = count
 
 
-def follow(count: int) -> None:
-    """Use as many threads as the framework that calls; a number that the user gave this library holds."""
-    global _followed  # noqa: PLW0603 - a setting of the process
+@contextmanager
+def sharing(count: int) -> Iterator[None]:
+    """Calls of this thread, inside, use ``count`` threads: other threads have calls of their own at the same time.
+
+    >>> with sharing(1):
+    ...     num_threads()
+    1
+    """
+    before = _share.set(count)
+    try:
+        yield
+    finally:
+        _share.reset(before)
+
+
+def follow(count: int, team: int = 0) -> None:
+    """Use as many threads as the framework that calls; a number that the user gave this library holds.
+
+    ``team`` is the address of OpenMP's ``GOMP_parallel``, where those threads are OpenMP's.
+    """
+    global _followed, _team  # noqa: PLW0603 - a setting of the process
     _followed = None if THREADS_VARIABLE in os.environ else max(1, min(count, MAX_THREADS))
+    _team = team
+
+
+def team() -> int:
+    """The address by which the threads of the framework that calls are reached; 0 where the engine's own are used."""
+    # a child has the library's state but none of its threads
+    return 0 if _forked or _chosen is not None or _followed is None else _team
 
 
 def _parsed(text: str) -> int:
@@ -64,8 +99,8 @@ def _cpus() -> int:
 
 def _begin_child() -> None:
     """In a child after fork, which may have other CPUs than its parent."""
-    global _default  # noqa: PLW0603 - read once for the process
-    _default = None
+    global _default, _forked
+    _default, _forked = None, True
 
 
 if hasattr(os, "register_at_fork"):

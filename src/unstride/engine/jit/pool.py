@@ -19,8 +19,9 @@ from functools import cache
 from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 
-from ..threads import MAX_THREADS, num_threads
+from ..threads import MAX_THREADS, num_threads, team
 from . import binary, sharing
+from . import team as openmp
 from .words import ALIGNMENT, Word
 
 SPIN = 150e-6
@@ -37,13 +38,16 @@ def run(task: int, context: int, count: int, threads: int | None = None) -> None
     ``task`` and ``context`` are addresses. At most ``threads`` threads work, and never more than ``num_threads()``:
     whoever holds memory for each worker passes the number that it has memory for. The caller is worker 0; workers of
     one call that run at the same time have different numbers, below that limit. Where another thread has the pool, the
-    caller does every index itself.
+    caller does every index itself. Where a framework calls, its own threads work.
     """
     limit = num_threads()
     if threads is not None and threads < limit:
         limit = threads
-    limit = min(limit, count)
+    size, limit = limit, min(limit, count)
     if limit > 1:
+        if (parallel := team()) != 0:
+            openmp.run(parallel, task, context, count, limit, size)
+            return
         pool = _pool or _open()
         helpers = limit - 1 if limit <= pool.size else pool.grow(limit - 1)
         if helpers and pool.run(task, context, count, helpers):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,8 +57,21 @@ def as_tensor(array: Array) -> torch.Tensor:
 
 
 def follow_threads() -> None:
-    """Use as many threads as PyTorch does, unless the user gave this library a number of its own."""
-    threads.follow(torch.get_num_threads())
+    """Use as many threads as PyTorch does, and the same, unless the user gave this library a number of its own."""
+    threads.follow(torch.get_num_threads(), _team())
+
+
+@cache
+def _team() -> int:
+    """The address of the function by which PyTorch has its threads, where they are OpenMP's and can be found; or 0."""
+    loaded = getattr(os, "RTLD_NOLOAD", None)
+    if loaded is None or "OpenMP" not in torch.__config__.parallel_info():
+        return 0
+    for path in sorted(Path(torch.__file__).parent.glob("lib/*omp*.so*")):
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(path), mode=loaded | os.RTLD_NOW)
+            return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p).value or 0
+    return 0
 
 
 def lies_last(tensor: torch.Tensor) -> bool:
