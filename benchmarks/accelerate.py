@@ -1,6 +1,9 @@
 """Whole models in PyTorch, stock beside accelerated, call by call in one interleaved run: medians and their ratio.
 
-python benchmarks/accelerate.py [--threads 1] [--seconds 20] [--compiled] [--json FILE]
+python benchmarks/accelerate.py [--threads 1] [--seconds 20] [--compiled] [--others] [--json FILE]
+
+With --others: what PyTorch's own profiler says of all operations that both models call equally often, that is, of all
+that are no convolutions: whether our threads hold them up.
 """
 
 from __future__ import annotations
@@ -150,7 +153,23 @@ def timed(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
     return [statistics.median(times) for times in taken]
 
 
-def compare(name: str, kind: str, seconds: float, *, compiled: bool) -> dict[str, Any]:
+def profiled(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
+    """Median seconds, call by call in turn, of the operations that all call equally often."""
+    taken: list[list[float]] = [[] for _ in calls]
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds or len(taken[0]) < LEAST:
+        runs = []
+        for call in calls:
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+                call()
+            runs.append({each.key: (each.count, each.self_cpu_time_total) for each in profile.key_averages()})
+        shared = [key for key, (count, _) in runs[0].items() if all(run.get(key, (0, 0))[0] == count for run in runs)]
+        for times, run in zip(taken, runs, strict=True):
+            times.append(sum(run[key][1] for key in shared) / 1e6)
+    return [statistics.median(times) for times in taken]
+
+
+def compare(name: str, kind: str, seconds: float, *, compiled: bool, others: bool = False) -> dict[str, Any]:
     """One model, one kind of call: values first, then both in turn."""
     build, shape = MODELS[name]
     torch.manual_seed(1)
@@ -162,7 +181,7 @@ def compare(name: str, kind: str, seconds: float, *, compiled: bool) -> dict[str
     calls = [{"infer": infer, "train": train}[kind](model, x) for model in models]
     first, second = (call() for call in calls)
     torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4)
-    theirs, own = timed(calls, seconds)
+    theirs, own = (profiled if others else timed)(calls, seconds)
     return {"model": name, "kind": kind, "torch_ms": 1e3 * theirs, "ours_ms": 1e3 * own, "ratio": theirs / own}
 
 
@@ -172,6 +191,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--others", action="store_true", help="time what are no convolutions")
     parser.add_argument("--only", choices=sorted(MODELS))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -179,7 +199,7 @@ def main() -> None:
     rows = []
     for name in [given.only] if given.only else MODELS:
         for kind in ("infer", "train"):
-            row = compare(name, kind, given.seconds, compiled=given.compiled)
+            row = compare(name, kind, given.seconds, compiled=given.compiled, others=given.others)
             rows.append(row)
             text = "{model:8} {kind:6} torch {torch_ms:9.2f} ms  unstride {ours_ms:9.2f} ms  {ratio:5.2f} times as fast"
             sys.stdout.write(text.format(**row) + "\n")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from pictures import Array, Batches
+
+T = TypeVar("T")
 
 
 class Arguments(NamedTuple):
@@ -33,10 +35,10 @@ class Arguments(NamedTuple):
         return f"{self.framework}, {'unstride' if self.unstride else 'stock'}"
 
 
-def parse(description: str | None, name: str, steps: int) -> Arguments:
+def parse(description: str | None, name: str, steps: int, frameworks: Sequence[str] = ("torch", "keras")) -> Arguments:
     """The command line; the folder for the figures is made."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--framework", choices=("torch", "keras"), default="torch", help="Keras: on KERAS_BACKEND")
+    parser.add_argument("--framework", choices=frameworks, default="torch", help="Keras: on KERAS_BACKEND")
     parser.add_argument("--engine", choices=("unstride", "stock"), default="unstride")
     parser.add_argument("--steps", type=int, default=steps, help="steps of gradient descent (default: %(default)s)")
     parser.add_argument("--output", type=Path, help="folder for the figures (default: runs/NAME-FRAMEWORK-ENGINE)")
@@ -157,6 +159,12 @@ def train(model: Learner, batches: Batches, steps: int, title: str) -> Run:
             losses.append(model.step(given, wanted))
             bar.update(task, advance=1, loss=f"loss {losses[-1]:.4f}")
     return Run(losses, perf_counter() - started)
+
+
+def progress(parts: Collection[T], title: str) -> Iterator[T]:
+    """The parts, one after the other, with a progress bar on a terminal."""
+    console = Console(stderr=True)
+    yield from track(parts, title, console=console, disable=not console.is_terminal, transient=True)
 
 
 def draw_curves(curves: Mapping[str, Sequence[float]], arguments: Arguments, wording: str) -> None:

@@ -8,7 +8,10 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+import unstride
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -36,11 +39,31 @@ def test_every_piece_of_python_gives_what_the_readme_shows() -> None:
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("block", re.findall(r"```python torch\n(.*?)```", TEXT, re.DOTALL))
-def test_every_piece_that_needs_torch_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch")
+@pytest.mark.parametrize(("package", "block"), re.findall(r"```python (torch|dask)\n(.*?)```", TEXT, re.DOTALL))
+def test_every_piece_that_needs_a_package_runs(package: str, block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(package)
     monkeypatch.chdir(ROOT)
     exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README
+
+
+def test_the_command_on_an_array_in_tiles_prints_what_the_readme_shows(
+    readme: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    (block,) = re.findall(r"```console zarr\n(.*?)```", TEXT, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    kernel, bias = random.standard_normal((4, 2, 4, 4, 4), "float32"), random.standard_normal(2, "float32")
+    np.save("kernel.npy", kernel)
+    np.save("bias.npy", bias)
+    x = random.standard_normal((1, 4, 64, 64, 64), "float32")
+    zarr.create_array("volume.zarr", data=x, chunks=(1, 4, 32, 32, 32))
+    ((line, shown),) = re.findall(r"\$ ((?:.*\\\n)*.*)\n(.*\n)", block)
+    # how many tiles, and how long they take, is each machine's own
+    printed, expected = (re.sub(r"[\d,]+ tiles in [\d.]+ s", "", text) for text in (readme.answer(line), shown))
+    assert printed == expected == "large.zarr: (1, 2, 128, 128, 128) float32, \n"
+    spec = unstride.parse("torch.nn.ConvTranspose3d(4, 2, 4, stride=2, padding=1)")
+    np.testing.assert_array_equal(zarr.open_array("large.zarr")[...], unstride.run(spec, x, kernel, bias))
 
 
 def test_the_set_up_is_two_commands() -> None:

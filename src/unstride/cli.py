@@ -5,17 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import click
 
 from . import __version__
-from .asking import Asked, asking, complete_file, reading, sizes
+from .asking import Asked, asking, sizes
 from .console import EXIT_REFUSED, draw, guard, show
 from .errors import Reason, UnstrideError
-
-if TYPE_CHECKING:
-    from .dialects.spec import Spec
 
 ELSEWHERE = {
     "audit": "auditing.command",
@@ -25,6 +21,7 @@ ELSEWHERE = {
     "draw": "illustration.command",
     "explore": "explorer.command",
     "port": "porting.port_command",
+    "run": "scale.command",
     "verify": "porting.verify_command",
 }
 """commands that live beside what they call -> their modules, imported when the command is asked for"""
@@ -152,35 +149,6 @@ def solve(
         click.echo(found.text(limit=limit))
     if not any(True for _ in found):
         raise SystemExit(EXIT_REFUSED)
-
-
-@commands.command()
-@reading
-@click.option("--x", required=True, shell_complete=complete_file, help="Input: x.npy, a.npz:x or a.safetensors:x.")
-@click.option("--kernel", required=True, shell_complete=complete_file, help="Kernel, in the framework's own layout.")
-@click.option("--bias", shell_complete=complete_file, help="Bias.")
-@click.option("--output", help="Where to write the result (.npy, .npz, .safetensors); left out: print it.")
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-def run(spec: Spec, x: str, kernel: str, bias: str | None, output: str | None, as_json: bool) -> None:
-    """Compute the layer on arrays from files."""
-    import numpy as np
-
-    from .computation import run as computed
-    from .files import check_name, load, plain_values, save
-
-    if output is not None:
-        check_name(output)
-    y = computed(spec, load(x), load(kernel), load(bias) if bias else None)
-    if output is not None:
-        save(output, y)
-    if as_json:
-        values = None if output else plain_values(y)
-        show({"output_shape": y.shape, "dtype": str(y.dtype), "output": output, "values": values})
-    elif output:
-        click.echo(f"{output}: {y.shape} {y.dtype}")
-    else:
-        # a person looks at the numbers, not at axes of one element
-        click.echo(f"{y.shape} {y.dtype}\n{np.array2string(np.squeeze(y), threshold=1_000)}")
 
 
 @commands.command()

@@ -140,3 +140,21 @@ def test_the_channels_of_a_layer_are_found() -> None:
         ("tf.nn.conv1d(x, w, 1, 'SAME')", (3, 7, 5), 7),
     ):
         assert network(parse(code), np.ones(shape)).inputs[0].channels == channels
+
+
+@pytest.mark.parametrize(("code", "latency"), CODES)
+def test_a_stream_of_years_goes_on(code: str, latency: int) -> None:
+    del latency
+    spec, random, years = parse(code), np.random.default_rng(0), 2**40
+    shape = spec.data_layout(3).join(1, 2, (60,))
+    kernel = random.standard_normal(spec.weight_layout(1).shape(spec.read(shape))).astype(np.float32)
+    x, axis = random.standard_normal(shape).astype(np.float32), spec.data_layout(3).order.index("0")
+    begun, ancient = (stream(spec, kernel, np.ones(3, np.float32)) for _ in range(2))
+    first, *others = np.split(x, [30, 31, 40], axis)
+    np.testing.assert_array_equal(begun(first), ancient(first))
+    assert ancient._growth is not None
+    for name, held in ancient._held.items():
+        held.start += int(years * ancient._growth.rates[name])
+    for piece in others:
+        np.testing.assert_array_equal(begun(piece), ancient(piece))
+    np.testing.assert_array_equal(begun.flush(), ancient.flush())

@@ -204,6 +204,9 @@ class Axis:
         >>> Axis(small=10, large=21, kernel=3, stride=2).small_window(4, 8)
         range(1, 4)
         """
+        low, high = -(-(start + self.before - self.span + 1) // self.stride), -(-(stop + self.before) // self.stride)
+        if stop - start >= self.stride and low >= 0 and high <= self.small:
+            return range(low, high)  # every tap meets an element, the last one the first of them
         met = [smalls for tap in range(self.kernel) if (smalls := self._smalls(tap, start, stop))]
         if not met:
             return range(0)
@@ -215,6 +218,9 @@ class Axis:
         >>> Axis(small=10, large=21, kernel=3, stride=2).large_window(4, 8)
         range(8, 17)
         """
+        low, high = self.stride * start - self.before, self.stride * (stop - 1) - self.before + self.span
+        if 0 <= start < stop <= self.small and low >= 0 and high <= self.large:
+            return range(low, high)  # every product of these is there
         met = []
         for tap in range(self.kernel):
             smalls, shift = self.smalls(tap), self.dilation * tap - self.before

@@ -31,6 +31,12 @@ class Stored:
         """An array that is in memory already."""
         return cls(tuple(array.shape), str(array.dtype), lambda: array)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is sent to another process: the values, wherever they are kept here."""
+        if self.load is None:
+            return (Stored, (self.shape, self.dtype, None, self.hint))
+        return (Stored.of, (self.array,))
+
     @property
     def count(self) -> int:
         """Number of elements."""

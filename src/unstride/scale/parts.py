@@ -52,6 +52,8 @@ class Parts:
     _sized: dict[int, OrderedDict[Any, execute.Prepared]] = field(default_factory=dict)
     """of each layer, by size and type"""
     _weights_of: dict[int, Array] = field(default_factory=dict)
+    _read: dict[int, tuple[Features, Layer]] = field(default_factory=dict)
+    """of each layer, the whole's features and layer last met"""
     _lock: Any = field(default_factory=Lock)
 
     def tile(self, tiling: Tiling, tile: Tile, values: dict[str, Array]) -> Array:
@@ -79,8 +81,15 @@ class Parts:
 
     @compute.register
     def _(self, operation: Convolution, part: Part, x: Array) -> Array:
-        layer = part_of(operation, part.given[0], part.windows[0], part.out)
-        return self._layer(operation, operation.layer(part.given[0]), layer, x.dtype)(x)
+        whole = self._whole(operation, part.given[0])
+        return self._layer(operation, whole, part_of(whole, part.windows[0], part.out), x.dtype)(x)
+
+    def _whole(self, operation: Convolution, given: Features) -> Layer:
+        """The layer of an input of these features, read once as long as they stay the same."""
+        known = self._read.get(id(operation))
+        if known is None or known[0] != given:
+            known = self._read[id(operation)] = given, operation.layer(given)
+        return known[1]
 
     def _layer(self, operation: Convolution, whole: Layer, layer: Layer, dtype: Any) -> execute.Prepared:
         """The layer of one size, with its weights packed; those are shared among sizes."""

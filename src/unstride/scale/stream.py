@@ -6,7 +6,7 @@ the signal ends is known when it is flushed. Nothing is computed twice, padded b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,13 +20,14 @@ from ..errors import Reason, UnstrideError
 from ..geometry import Axis
 from ..network import Convolution, Features, Graph, Node, Pool, Resize, evaluate
 from ..network.sizes import shapes
+from .growth import Growth, Lengths
 from .parts import Part, Parts
 from .source import Source, network
 from .tiles import Tiling
 
 Array = NDArray[Any]
 
-ENDLESS = 2**30
+ENDLESS = 2**44
 """elements of a signal whose end is not in sight"""
 REMAINDERS = 256
 """lengths tried for one that fits a network"""
@@ -98,6 +99,8 @@ class Stream:
         if length is None:
             for node in self._whole.nodes:
                 _check_padding(node, self._whole.given(node))
+        self._reaches = {node.name: _reach(node, self._whole.given(node)) for node in self._whole.nodes}
+        self._growth = Growth(self._lengths, self._rates()) if length is None else None
         self.reset()
 
     def reset(self) -> None:
@@ -114,10 +117,9 @@ class Stream:
         if not x.shape[2]:
             return self._taken()
         self._held[self._name].add(evaluate.settled(x, channels_last=self.graph.channels_last))
-        fits = self._whole if self.length is not None else self._fitting(self._held[self._name].stop)
+        limit = self._at(self._held[self._name].stop)
         for node in self._whole.nodes:
-            limit = fits.features[node.name].size[0] if fits else 0
-            self._make(self._whole, node, self._ready(node, limit))
+            self._make(self._whole, node, self._ready(node, limit(node.name)))
         return self._taken()
 
     def flush(self) -> Array:
@@ -138,11 +140,9 @@ class Stream:
     @property
     def rate(self) -> Fraction:
         """Outputs for each input."""
-        if self.length is not None:
-            return Fraction(self._whole.result.size[0], self.length)
-        more = ENDLESS // 2 // self._period * self._period
-        lengths = [self._tiled(at).result.size[0] for at in (self._long(), self._long() + more)]
-        return Fraction(lengths[1] - lengths[0], more)
+        if self._growth is None:
+            return Fraction(self._whole.result.size[0], self._whole.sizes[self._name][0])
+        return self._growth.rates[self.graph.outputs[0]]
 
     @property
     def latency(self) -> int:
@@ -154,14 +154,9 @@ class Stream:
     def _needed(self, output: int) -> int:
         """Inputs after which an output is made: all that it is computed from, and as many as make it exist."""
         count = self._whole.regions((range(output, output + 1),))[self._name][0].stop
-        while self.length is None and not self._exists(output, count):
+        while self._at(count)(self.graph.outputs[0]) <= output:
             count += 1
         return count
-
-    def _exists(self, output: int, length: int) -> bool:
-        """Whether a signal that may end after ``length`` elements has the output."""
-        fits = self._fitting(length)
-        return fits is not None and fits.result.size[0] > output
 
     @property
     def _period(self) -> int:
@@ -174,6 +169,24 @@ class Stream:
             elif isinstance(operation, Convolution | Pool):
                 steps.append(_axis(operation, given[0]).stride)
         return prod(steps)
+
+    def _at(self, length: int) -> Callable[[str], int]:
+        """How long each value is, were the signal to end after so many elements."""
+        if self._growth is None:
+            return lambda name: self._whole.features[name].size[0]
+        return self._growth.at(length)
+
+    def _rates(self) -> Mapping[str, Fraction]:
+        """Elements of each value for each of the signal."""
+        more = ENDLESS // 2 // self._period * self._period
+        longer = self._tiled(self._whole.sizes[self._name][0] + more).features
+        grown = ((name, longer[name].size[0] - each.size[0]) for name, each in self._whole.features.items())
+        return {name: Fraction(elements, more) for name, elements in grown}
+
+    def _lengths(self, length: int) -> Lengths | None:
+        """The lengths of all values at the longest signal up to this that the network takes."""
+        fits = self._fitting(length)
+        return None if fits is None else {name: each.size[0] for name, each in fits.features.items()}
 
     def _tiled(self, length: int) -> Tiling:
         return Tiling(self.graph, {self._name: (length,)}, 1, (1, 1))
@@ -217,16 +230,17 @@ class Stream:
             held = (self._held[name].stop for name in node.inputs)
             return stop <= limit and all(own[0].stop <= had for own, had in zip(windows, held, strict=True))
 
-        if limit <= done or not fits(done + 1):
+        if limit <= done:
             return done
-        low, high = done + 1, done + max(2, self._steps[node.name])
-        while fits(high):
-            low, high = high, high + 2 * (high - done)
-            high = min(high, limit + 1)
+        # most pieces are as long as the one before: a look at as many outputs, and at one more
+        step = self._steps[node.name]
+        low, high = (done + step, done + step + 1) if fits(done + step) else (done, done + step)
+        while low > done and fits(high):
+            low, high = high, min(high + 2 * (high - done), limit + 1)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if fits(middle) else (low, middle)
-        self._steps[node.name] = low - done + 1
+        self._steps[node.name] = max(1, low - done)
         return low
 
     def _make(self, tiling: Tiling, node: Node, stop: int) -> None:
@@ -248,7 +262,7 @@ class Stream:
             if done >= size:
                 continue
             # windows of neighbours may begin in any order: phases and, at the front, taps that meet nothing
-            ahead = (range(done, min(size, done + _reach(node, self._whole.given(node)))),)
+            ahead = (range(done, min(size, done + self._reaches[node.name])),)
             for name, window in zip(node.inputs, self._whole.windows(node, ahead), strict=True):
                 least[name] = min(least.get(name, window[0].start), window[0].start)
         for name, start in least.items():

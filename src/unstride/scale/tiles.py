@@ -121,6 +121,14 @@ class Tiling:
         """Tiles along the batch and each spatial axis."""
         return tuple(-(-length // own) for length, own in zip(self.whole, self.shape, strict=True))
 
+    def cut_into(self, shape: tuple[int, ...]) -> Tiling:
+        """The same output in tiles of another shape."""
+        found = Tiling(self.graph, self.sizes, self.batch, shape, self.dtype)
+        # what does not depend on the tiles
+        for name in ("features", "nodes", "_windows", "_layers", "last_uses"):
+            found.__dict__[name] = getattr(self, name)
+        return found
+
     def __len__(self) -> int:
         return prod(self.grid)
 
@@ -152,6 +160,16 @@ class Tiling:
         """Of each node, how to tell the windows of its inputs along each axis."""
         return {node.name: self._windows_of(node) for node in self.nodes}
 
+    @cached_property
+    def _layers(self) -> Mapping[str, Layer]:
+        """The convolutions, as wholes."""
+        operations = ((node, node.operation) for node in self.nodes)
+        return {
+            node.name: operation.layer(self.given(node)[0])
+            for node, operation in operations
+            if isinstance(operation, Convolution)
+        }
+
     def _windows_of(self, node: Node) -> tuple[Window, ...]:
         try:
             return windows(node.operation, self.given(node))
@@ -179,8 +197,15 @@ class Tiling:
     def bytes(self) -> int:
         """The most bytes that a tile takes: its values as long as they are needed, and the engine's workspace."""
         ends = [sorted({0, count // 2, count - 1}) for count in self.grid]
-        numbers = (int(np.ravel_multi_index(index, self.grid)) for index in product(*ends))
-        return max(self.tile_bytes(self[number]) for number in numbers)
+        return max(self.tile_bytes(self._at(index)) for index in product(*ends))
+
+    @cached_property
+    def inner(self) -> Tile:
+        """A tile in the middle."""
+        return self._at(tuple(count // 2 for count in self.grid))
+
+    def _at(self, index: tuple[int, ...]) -> Tile:
+        return self[int(np.ravel_multi_index(index, self.grid))]
 
     def tile_bytes(self, tile: Tile) -> int:
         """The bytes that a tile takes: its values as long as they are needed, and the engine's workspace."""
@@ -214,7 +239,7 @@ class Tiling:
         if not isinstance(node.operation, Convolution):
             return 2 * given + self._value_bytes(node.name, tile)
         out = tile.windows[node.name]
-        layer = part_of(node.operation, self.given(node)[0], self.windows(node, out)[0], out)
+        layer = part_of(self._layers[node.name], self.windows(node, out)[0], out)
         positions = len(tile.batch) * prod(layer.output_size) * prod(layer.kernel)
         gathered = min(3 * TILE, 3 * positions * max(layer.in_channels, layer.out_channels))
         return given + self._value_bytes(node.name, tile) + gathered * np.dtype(self.dtype).itemsize
@@ -304,9 +329,8 @@ def kept(size: int) -> int:
     return max(1, min(PREPARED, PACKED // max(1, size)))
 
 
-def part_of(operation: Convolution, given: Features, window: Region, out: Region) -> Layer:
+def part_of(whole: Layer, window: Region, out: Region) -> Layer:
     """The layer that computes a region of a convolution's output from a window of its input."""
-    whole: Layer = operation.layer(given)
     runs = zip(whole.axes, window, out, strict=True)
     axes = tuple(axis.part(own, made) if whole.transposed else axis.part(made, own) for axis, own, made in runs)
     return replace(whole, axes=axes)
@@ -348,15 +372,23 @@ def cut(
 
 def _grown(found: Tiling, unit: tuple[int, ...], room: int) -> Tiling:
     """The tiling with tiles doubled along one axis after the other, each time where that saves most reading."""
+    fitting = found
     while True:
-        larger = [
-            Tiling(found.graph, found.sizes, found.batch, shape, found.dtype)
-            for shape in _doubled(found.shape, unit, found.whole)
-        ]
-        larger = [each for each in larger if each.bytes <= room]
+        larger = [found.cut_into(shape) for shape in _doubled(found.shape, unit, found.whole)]
+        larger = [each for each in larger if each.tile_bytes(each.inner) <= room]
         if not larger:
-            return found
-        found = min(larger, key=lambda each: each.read_share)
+            return fitting
+        found = min(larger, key=_margin)
+        if found.bytes <= room:
+            fitting = found
+
+
+def _margin(tiling: Tiling) -> float:
+    """Elements of the inputs that an inner tile reads, for each that it writes."""
+    tile = tiling.inner
+    inputs = [given.name for given in tiling.graph.inputs if given.name in tile.windows]
+    read = sum(prod(map(len, tile.windows[name])) * tiling.features[name].channels for name in inputs)
+    return read / prod(map(len, tile.output))
 
 
 def _doubled(shape: tuple[int, ...], unit: tuple[int, ...], whole: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
