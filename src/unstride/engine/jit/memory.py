@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -62,6 +62,26 @@ def give(scratch: Scratch, size: int) -> None:
     free = _FREE[size.bit_length()]
     if len(free) < KEPT and size <= LARGEST:
         free.append(scratch)
+
+
+_allocate: Callable[[int], Array] | None = None
+
+
+def follow(allocate: Callable[[int], Array]) -> None:
+    """Take the memory of outputs where the framework that calls takes its own: so many bytes on a cache line.
+
+    What one frees the other takes again: blocks of another size, from elsewhere, would be asked of the system and
+    given back to it with every call, a page at a time.
+    """
+    global _allocate  # noqa: PLW0603 - a setting of the process
+    _allocate = allocate
+
+
+def output(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array for a layer's output, that starts on a cache line."""
+    if _allocate is None:
+        return empty(shape, dtype)
+    return _allocate(prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -17,7 +17,7 @@ from ..boxes import by_output
 from ..dtypes import HALVES
 from ..ends import Activation, Ends
 from ..plan import Plan
-from .memory import empty
+from .memory import output
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -142,7 +142,7 @@ class _Placed:
         self._bound, self._after, self._dtype = bound, after, bound.dtype
         self.shape, rank = bound.output_shape, len(bound.output_shape) - 2
         # vectors that lie across two cache lines take longer to store; to align a small array takes longer still
-        self._allocate = empty if prod(self.shape) * bound.dtype.itemsize >= ALIGNED else np.empty
+        self._allocate = output if prod(self.shape) * bound.dtype.itemsize >= ALIGNED else np.empty
         self._order = (0, *range(2, rank + 2), 1) if not bound.channels_first else None
         self._view = (0, rank + 1, *range(1, rank + 1)) if not bound.channels_first else None
 

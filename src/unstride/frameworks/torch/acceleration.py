@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...engine import execute
 from . import functional, operator, relation
-from .arrays import as_array, computable, follow_threads
+from .arrays import as_array, computable, follow
 from .relation import Relation
 
 REMEMBERED = 16
@@ -100,7 +100,7 @@ class _Accelerated:
             return None
         if not self._infers(x):
             return functional.run(x, module.weight, module.bias, found)
-        follow_threads()
+        follow()
         packed = module.__dict__.get("_unstride")
         if packed is None:
             packed = module.__dict__["_unstride"] = _Packed()

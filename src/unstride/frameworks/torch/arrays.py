@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...engine import threads
+from ...engine.jit import run as jit
 
 Array = NDArray[Any]
 
@@ -56,9 +57,18 @@ def as_tensor(array: Array) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
-def follow_threads() -> None:
-    """Use as many threads as PyTorch does, and the same, unless the user gave this library a number of its own."""
+def follow() -> None:
+    """Use as many threads as PyTorch does, and the same, unless the user gave this library a number; and its memory."""
     threads.follow(torch.get_num_threads(), _team())
+    _follow_memory()
+
+
+@cache
+def _follow_memory() -> None:
+    if jit.available():
+        from ...engine.jit import memory
+
+        memory.follow(lambda size: torch.empty(size, dtype=torch.uint8).numpy())
 
 
 @cache

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...engine import execute
 from ...geometry import Axis, Layer
-from .arrays import Array, as_array, as_tensor, follow_threads, lies_last, new_output
+from .arrays import Array, as_array, as_tensor, follow, lies_last, new_output
 
 CACHED = 4096
 """layers remembered"""
@@ -69,7 +69,7 @@ def compute(
     transposed: bool,
 ) -> Tensor:
     """The layer's output of the spatial size ``size``; records nothing."""
-    follow_threads()
+    follow()
     layer = _layer(x, weight.shape, stride, dilation, before, size, groups, transposed, bias is not None)
     addend = None if bias is None else as_array(bias)
     return settled(execute.run(layer, as_array(x), as_array(weight), addend), x)
@@ -112,7 +112,7 @@ def compute_gradient(
     transposed: bool,
 ) -> Tensor:
     """The gradient for the weights, from the layer's input and its output's gradient."""
-    follow_threads()
+    follow()
     small, large = (x, grad) if transposed else (grad, x)
     weights = (small.shape[1], large.shape[1] // groups, *kernel)
     layer = _layer(x, weights, stride, dilation, before, grad.shape[2:], groups, transposed)
