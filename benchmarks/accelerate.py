@@ -177,6 +177,7 @@ def compare(name: str, kind: str, seconds: float, *, compiled: bool, others: boo
     mine = copy.deepcopy(stock)
     ours.accelerate(mine)
     x = torch.randn(shape)
+    torch.compiler.reset()  # models of one class and other sizes would be compiled for any size
     models = [torch.compile(each) if compiled else each for each in (stock, mine)]
     calls = [{"infer": infer, "train": train}[kind](model, x) for model in models]
     first, second = (call() for call in calls)
