@@ -14,16 +14,15 @@ from hashlib import sha256
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Reason, UnstrideError
+from .chunks import Files, Place
 
 Array = NDArray[Any]
-Place: TypeAlias = tuple[slice, ...]
-"""a box of an array: one slice for each axis"""
 
 TIFF = (".tif", ".tiff")
 AT_ONCE = 2**22
@@ -139,6 +138,7 @@ class Chunked(Memory):
         self.chunks = tuple(array.shards or array.chunks)
         self.buffer = buffer(self.shape, self.chunks, self.dtype)
         self._singly = singly(self.shape, self.chunks, self.dtype)
+        self._files = Files.of(array, path)
         self._stamp = None if path is None else stamp(path)
 
     def read(self, place: Place) -> Array:
@@ -148,6 +148,12 @@ class Chunked(Memory):
             raise self._fault(place, error) from None
 
     def _read(self, place: Place) -> Array:
+        if self._files:
+            found = np.empty(tuple(run.stop - run.start for run in place), self.dtype)
+            for at, box in boxes(self.chunks, self.shape, place):
+                corner = tuple(slice(i * c, (i + 1) * c) for i, c in zip(at, self.chunks, strict=True))
+                self._files.read(at, within(box, corner), found[within(box, place)])
+            return found
         if not self._singly:
             whole: Array = np.asarray(self.array[place])
             return whole
@@ -201,13 +207,13 @@ class Written(Chunked):
 
     def __init__(self, name: str, array: Any, path: Path | None = None) -> None:
         super().__init__(name, array)
-        self.path = path
+        self.path, self._files = path, Files.of(array, path)
         # Zarr leaves out chunks of nothing but the fill value; one whose first element is another need not be searched
         self._filled = array.with_config({**array.config.to_dict(), "write_empty_chunks": True})
 
     def write(self, place: Place, part: Array) -> None:
         """Write a region; each chunk is written whole or not at all. UnstrideError names the one that is not."""
-        if not self._singly:
+        if not (self._singly or self._files):
             with suppress(Exception):  # a store or codec may raise anything: chunk by chunk, it tells at which
                 self.array[place] = part
                 return
@@ -216,9 +222,12 @@ class Written(Chunked):
     def _write_singly(self, place: Place, part: Array) -> None:
         for at, box in boxes(self.chunks, self.shape, place):
             chunk = part[within(box, place)]
-            target = self.array if chunk.item(0) == self.array.fill_value else self._filled
+            filled = chunk.item(0) != self.array.fill_value
             try:
-                target[box] = chunk
+                if filled and self._files:
+                    self._files.write(at, chunk)
+                else:
+                    (self._filled if filled else self.array)[box] = chunk
             except Exception as error:
                 raise unwritable(self.name, error, f"chunk {self.key(at)}") from None
 
