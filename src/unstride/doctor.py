@@ -39,7 +39,7 @@ FRAMEWORKS = (
     "mlx",
     "tinygrad",
 )
-LIBRARIES = ("numpy", "click", "rich", "safetensors", "llvmlite")
+LIBRARIES = ("numpy", "click", "rich", "safetensors", "llvmlite", "zarr", "dask")
 REMEDIES = {"jit": "pip install 'unstride[jit]'"}
 """what makes an engine available that is not"""
 
