@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def check(folder: Path, kills: int) -> None:
     assert set(computed) == set(range(TILES))
     assert computed.total() - TILES <= kills * (WORKERS + 1)
     assert len(list((folder / "y.job" / "done").iterdir())) == TILES
-    assert not list(folder.rglob("*.part*"))
+    assert not list((folder / "y").rglob("*.part*"))
     for name in ("claims", "workers"):
         assert not list((folder / "y.job" / name).iterdir())
 
@@ -149,8 +150,6 @@ def test_three_processes_share_a_job_and_one_is_killed(tmp_path: Path, start: Ca
 
 
 def test_a_claim_is_made_once_and_taken_over_from_the_dead(tmp_path: Path) -> None:
-    from threading import Event
-
     stop = Event()
     one, two = Shared(tmp_path, 3), Shared(tmp_path, 3)
     assert (one.alone, two.alone) == (True, False)
@@ -168,6 +167,26 @@ def test_a_claim_is_made_once_and_taken_over_from_the_dead(tmp_path: Path) -> No
     three = Shared(tmp_path, 3)
     assert three.finished() == {0: "a", 1: "b", 2: "b"}
     three.close()
+
+
+def test_of_two_who_leave_together_one_tidies(tmp_path: Path) -> None:
+    stop = Event()
+    one, two = Shared(tmp_path, 2), Shared(tmp_path, 2)
+    for each in (one, two):
+        number = each.take(stop)
+        assert number is not None
+        each.finish(number, "a")
+    assert [one.take(stop), two.take(stop)] == [None, None]
+    assert not one.settle()
+    assert two.settle()
+    assert company(tmp_path)  # nobody begins anew while they tidy
+    one.close()
+    two.close()
+    assert not company(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "done/0",
+        "done/1",
+    ]
 
 
 def test_who_gives_no_sign_is_dead_and_who_runs_here_is_not(tmp_path: Path) -> None:

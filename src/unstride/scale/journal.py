@@ -2,8 +2,8 @@
 
 A job's folder holds ``job.json``, what is computed; ``workers/ID``, touched as long as a worker lives; ``claims/N.G``,
 created by exactly one worker, who computes tile N, or takes it over as generation G; and ``done/N``, the checksum of
-what was written, with what tells whether its inputs have changed. Only a living worker's
-tile is ever waited for.
+what was written, with what tells whether its inputs have changed. Only a living worker's tile is ever waited for. Who
+finds nothing left becomes ``workers/ID.leaving`` before looking at the others, so that the last to leave knows to tidy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
+from itertools import chain
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -25,6 +26,8 @@ from ..whole import write_whole
 LEASE = 60.0
 """seconds after which a worker of another machine that gives no sign is taken for dead"""
 ANEW = "give what it was begun with, or begin anew: resume=False, --no-resume"
+LEAVING = ".leaving"
+"""what ends the name of a worker who has found nothing left to do"""
 PAUSE = 0.2
 """seconds between looks at what others have in hand"""
 
@@ -94,7 +97,7 @@ def _host() -> str:
     """What processes that see each other share; empty where that cannot be told."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return ""
 
 
@@ -124,8 +127,9 @@ class Shared(Alone):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.alone = not company(self.folder, lease=self.lease)
         """whether nobody else was at it when we came"""
-        self._mine = self.folder / "workers" / self.me.id
-        write_whole(self._mine, lambda stream: stream.write(json.dumps(astuple(self.me)).encode()))
+        arriving = self.folder / f".{self.me.id}.part"  # not among the workers: who tidies there must not see it
+        write_whole(arriving, lambda stream: stream.write(json.dumps(astuple(self.me)).encode()))
+        self._mine = arriving.replace(self.folder / "workers" / self.me.id)
         Thread(target=self._beat, name="unstride-lease", daemon=True).start()
 
     def _beat(self) -> None:
@@ -206,13 +210,24 @@ class Shared(Alone):
         (self.folder / "done" / str(number)).unlink(missing_ok=True)
 
     def settle(self) -> bool:
-        if self.done < self.count or company(self.folder, self.me.id, self.lease):
+        if self.done < self.count:
             return False
-        for name in ("claims", "workers", "done"):
-            for path in (self.folder / name).iterdir():
-                if name != "done" or not path.name.isdecimal():
-                    path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._mine = self._mine.replace(self._mine.with_suffix(LEAVING))
+        workers = set((self.folder / "workers").iterdir())
+        living = {path for path in workers if lives(self.folder, path.name, self.lease)}
+        if any(path.suffix != LEAVING for path in living):
+            return False
+        parts = [*(self.folder / "done").glob(".*.part"), *filter(self._old, self.folder.glob(".*.part"))]
+        for path in chain(workers - living, (self.folder / "claims").iterdir(), parts):
+            path.unlink(missing_ok=True)
         return True
+
+    def _old(self, path: Path) -> bool:
+        """Whether it is nothing that somebody who comes just now is writing."""
+        with suppress(FileNotFoundError):
+            return _clock(self.folder) - path.stat().st_mtime > self.lease
+        return False
 
     def close(self) -> None:
         self._ended.set()
