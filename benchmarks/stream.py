@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +105,7 @@ def streamed(fed: Stream, x: Array, frames: int) -> tuple[Array, list[float]]:
 def calls(fed: Stream, x: Array, frames: int) -> Iterator[Callable[[], Array]]:
     """One call for each piece, and the last."""
     for at in range(0, x.shape[2], frames):
-        yield lambda piece=x[:, :, at : at + frames]: fed(piece)  # type: ignore[misc]  # the default binds the piece
+        yield partial(fed, x[:, :, at : at + frames])
     yield fed.flush
 
 

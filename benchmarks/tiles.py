@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def network_of(codes: tuple[str, ...], rank: int, random: np.random.Generator) -
     nodes, before, first = [], "x", 0
     for number, code in enumerate(codes):
         spec = unstride.parse(code)
-        channels: int = getattr(spec, "in_channels")  # noqa: B009 - every torch layer has them
+        channels: int = cast("Any", spec).in_channels
         layer = spec.read((1, channels, *(16,) * rank))
         kernel = random.standard_normal(spec.weight_layout(rank).shape(layer)).astype(np.float32)
         nodes.append(Node(f"layer {number}", Convolution(spec, Stored.of(kernel)), (before,)))

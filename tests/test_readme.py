@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import zarr
 
 import unstride
 
@@ -41,7 +42,7 @@ def test_every_piece_of_python_gives_what_the_readme_shows() -> None:
 @pytest.mark.parity
 @pytest.mark.parametrize(("package", "block"), re.findall(r"```python (torch|dask)\n(.*?)```", TEXT, re.DOTALL))
 def test_every_piece_that_needs_a_package_runs(package: str, block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip(package)
+    pytest.importorskip(package, reason="the piece needs it")
     monkeypatch.chdir(ROOT)
     exec(compile(block, "README.md", "exec"), {})  # noqa: S102 - our own README
 
@@ -49,7 +50,6 @@ def test_every_piece_that_needs_a_package_runs(package: str, block: str, monkeyp
 def test_the_command_on_an_array_in_tiles_prints_what_the_readme_shows(
     readme: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zarr = pytest.importorskip("zarr")
     (block,) = re.findall(r"```console zarr\n(.*?)```", TEXT, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)

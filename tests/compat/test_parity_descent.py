@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parity
 
 @pytest.fixture(scope="module")
 def descent() -> ModuleType:
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", reason="the pictures come with it")
     path = Path(__file__).parents[2] / "examples" / "descent.py"
     found = importlib.util.spec_from_file_location("descent", path)
     assert found is not None
@@ -27,7 +27,7 @@ def descent() -> ModuleType:
 
 def torch_losses(model: Any, x: Any, wanted: Any, rate: float, steps: int) -> list[float]:
     """The same network in PyTorch: for a kernel of 4 and stride 2 Keras crops 1 before and 1 after."""
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="the curve is held against PyTorch's")
     up, mix = torch.nn.ConvTranspose2d(1, 4, 4, stride=2, padding=1), torch.nn.Conv2d(4, 1, 3, padding=1)
     with torch.no_grad():
         for layer, given in ((up, model.up), (mix, model.mix)):

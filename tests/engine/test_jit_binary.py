@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 import pytest
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
 
 from llvmlite import ir
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
 
 import llvmlite.binding as llvm
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
 
 from unstride.engine import activations, execute
 from unstride.engine.jit import activations as compiled
@@ -220,7 +220,9 @@ def test_activations(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("stored", ["float16", "bfloat16"])
 @LAYOUTS
 def test_half_precision(stored: str, first: bool, name: str | None) -> None:
-    kind: Any = np.float16 if stored == "float16" else pytest.importorskip("ml_dtypes").bfloat16
+    kind: Any = (
+        np.float16 if stored == "float16" else pytest.importorskip("ml_dtypes", reason="bfloat16 is its").bfloat16
+    )
     for layer in (KNOWN["phases together"], KNOWN["depthwise"]):
         x, weights, bias, residual = Numbers(5).arrays(layer)
         end = End(bias=True, residual=True, activation=name, stored=stored)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
 
 import llvmlite.binding as llvm
 from llvmlite import ir

@@ -16,7 +16,7 @@ import pytest
 from .running import ENGINES, EXAMPLES, NAMES
 
 for package in ("torch", "keras", "sklearn", "matplotlib", "PIL"):
-    pytest.importorskip(package)
+    pytest.importorskip(package, reason="the examples use it")
 pytestmark = pytest.mark.parity
 
 Curves: TypeAlias = dict[str, list[float]]

@@ -13,7 +13,7 @@ from .running import EXAMPLES
 from .test_parity_examples import run
 
 for package in ("torch", "sklearn", "matplotlib", "PIL", "dask"):
-    pytest.importorskip(package)
+    pytest.importorskip(package, reason="the example uses it")
 pytestmark = pytest.mark.parity
 
 

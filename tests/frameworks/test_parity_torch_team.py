@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -12,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("torch")
-pytest.importorskip("llvmlite")
+pytest.importorskip("torch", reason="its threads and memory are used")
 
 from unstride.engine import threads as number
 from unstride.engine.jit import pool
@@ -123,3 +123,29 @@ def test_a_child_after_fork_has_threads_of_its_own() -> None:
         cwd=ROOT,
     )
     assert (done.returncode, done.stdout) == (0, "same True\n"), done.stderr
+
+
+FAULTS = """
+import itertools, resource, statistics, torch
+from torch import nn
+from unstride.frameworks.torch import accelerate
+torch.set_num_threads(1)
+ups = [nn.Sequential(nn.ConvTranspose2d(2 * n, n, 4, 2, 1), nn.BatchNorm2d(n), nn.ReLU()) for n in (64, 32, 16)]
+model = nn.Sequential(*ups, nn.ConvTranspose2d(16, 3, 4, 2, 1), nn.Tanh()).eval()
+accelerate(model)
+x = torch.randn(16, 128, 4, 4)
+with torch.inference_mode():
+    asked = [resource.getrusage(resource.RUSAGE_SELF).ru_minflt]
+    for _ in range(30):
+        model(x)
+        asked.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(statistics.median(after - before for before, after in itertools.pairwise(asked)))
+"""
+PAGES = 16 * 16 * 32 * 32 * 4 // 4096
+"""of one of the model's outputs"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc keeps is asked")
+def test_pages_of_outputs_are_not_asked_for_again() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert float(done.stdout) < PAGES // 4

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime", reason="what is read is run by it")
 
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -360,7 +359,7 @@ def test_channels_that_the_input_leaves_open_are_those_of_its_convolution() -> N
 
 
 def test_the_old_exporter_of_pytorch() -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="its exporter writes the file")
     import io
 
     layers = torch.nn

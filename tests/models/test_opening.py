@@ -122,7 +122,6 @@ def test_errors_of_the_users_code_are_told_as_theirs(
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff", b"\x08\x07\x3a\x7f", b"not a model"])
 def test_a_broken_onnx_file_is_named(tmp_path: Path, data: bytes) -> None:
-    pytest.importorskip("onnx")
     path = tmp_path / "broken.onnx"
     path.write_bytes(data)
     with pytest.raises(UnstrideError) as caught:

@@ -25,7 +25,6 @@ def entry(dtype: str, shape: list[int], first: int, last: int) -> dict[str, Any]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    pytest.importorskip("safetensors")
     arrays: dict[str, NDArray[Any]] = {
         "kernel": np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1),
         "steps": np.array(7, np.int64),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
 from unstride.scale.blocks import function
+from unstride.scale.dask import apply
 from unstride.scale.source import network
 
-torch: Any = pytest.importorskip("torch")
-da: Any = pytest.importorskip("dask.array")
-
-from unstride.scale.dask import apply  # noqa: E402
+torch: Any = pytest.importorskip("torch", reason="the network that is fed is PyTorch's")
 
 pytestmark = pytest.mark.parity
 

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip("zarr")
-
-import zarr
 from zarr.codecs import GzipCodec
 
 from unstride import UnstrideError

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
+import dask.array as da
+import distributed
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -18,14 +21,10 @@ import unstride
 from unstride import UnstrideError, parse
 from unstride.network import Dense, GlobalPool, Graph, Input, Merge, Node, Stored, evaluate
 from unstride.network.sizes import freed
+from unstride.scale.dask import apply, conv_transpose
 from unstride.scale.source import network
 from unstride.scale.tiles import Tiling
 from unstride.testing.networks import Sized, networks
-
-da: Any = pytest.importorskip("dask.array")
-dask: Any = pytest.importorskip("dask")
-
-from unstride.scale.dask import apply, conv_transpose  # noqa: E402
 
 Array = NDArray[Any]
 FEW = settings().max_examples // 6
@@ -167,7 +166,6 @@ def test_processes() -> None:
 @pytest.mark.filterwarnings("default")  # what a killed worker leaves open is told when it is collected
 def test_a_worker_that_dies_changes_nothing() -> None:
     """Three workers of a real cluster, one of which is killed while it computes."""
-    distributed = pytest.importorskip("distributed")
 
     def slowed(each: Array) -> Array:
         time.sleep(0.03)

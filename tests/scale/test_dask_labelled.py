@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
+import xarray
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,13 +17,9 @@ import unstride
 from unstride import UnstrideError, parse
 from unstride.network import Graph, Input, Merge, Node, Operation, Pad, Pool, Resize, evaluate
 from unstride.scale.coordinates import OWN, Places, places, resampled
+from unstride.scale.dask import apply, conv_transpose
 from unstride.scale.source import network
 from unstride.scale.tiles import Tiling
-
-da: Any = pytest.importorskip("dask.array")
-xarray: Any = pytest.importorskip("xarray")
-
-from unstride.scale.dask import apply, conv_transpose  # noqa: E402
 
 Array = NDArray[Any]
 

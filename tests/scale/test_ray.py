@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray")
+pytest.importorskip("ray", reason="the recipe is for Ray")
 pytestmark = pytest.mark.parity
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ray_batches.py"
 

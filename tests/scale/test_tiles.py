@@ -80,8 +80,15 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("code", LAYERS)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize(
+    ("code", "dtype"),
+    [
+        (code, dtype)
+        for code in LAYERS
+        for dtype in ("float32", "float64", "int32")
+        if dtype != "int32" or "activation" not in code
+    ],
+)
 def test_tiles_of_a_layer_have_the_bits_of_run(code: str, dtype: str) -> None:
     spec, random = parse(code), np.random.default_rng(0)
     channels = getattr(spec, "in_channels", 4)
@@ -90,8 +97,6 @@ def test_tiles_of_a_layer_have_the_bits_of_run(code: str, dtype: str) -> None:
     draw = random.integers(-9, 9, sizes[0]) if dtype == "int32" else random.standard_normal(sizes[0])
     x, kernel, bias = draw.astype(dtype), *((9 * random.standard_normal(s)).astype(dtype) for s in sizes[1:])
     given_bias = bias if layer.bias else None
-    if dtype == "int32" and spec.activation_name == "tanh":
-        return
     graph = network(spec, kernel, given_bias)
     whole = unstride.run(spec, x, kernel, given_bias)
     for shape in ((1, 7, 13), (2, 64, 16), (1, 1, 200)):

@@ -109,6 +109,6 @@ def _open(path: Path, data: Any) -> None:
 def _zstd(codecs: list[dict[str, Any]]) -> Any:
     if not codecs:
         return None
-    from numcodecs import Zstd  # type: ignore[import-untyped, unused-ignore]  # what Zarr compresses with
+    from numcodecs import Zstd  # what Zarr compresses with
 
     return Zstd(**codecs[0]["configuration"])

@@ -96,7 +96,7 @@ class Job:
     def region(self, work: Work, arrays: Sequence[Array]) -> Array:
         """A region of the output, from the windows of the inputs."""
         if self.function is not None:
-            return self._asked(work, arrays)
+            return self._answered(work, self.function(*arrays), len(arrays[0]))
         values = {
             each.name: evaluate.canonical(self.graph, array, each)
             for each, array in zip((each for each in self.graph.inputs if each.name in self.names), arrays, strict=True)
@@ -104,15 +104,14 @@ class Job:
         tile = Tile(0, (), range(len(arrays[0])), work.output, self.tiling.regions(work.output))
         return evaluate.ordered(self.graph, self.parts.tile(self.tiling, tile, values))
 
-    def _asked(self, work: Work, arrays: Sequence[Array]) -> Array:
-        """The same by the function, whose answer must have the right shape and type."""
-        assert self.function is not None  # noqa: S101 - for the type checker
-        made = np.asarray(self.function(*arrays))
+    def _answered(self, work: Work, answer: Any, batch: int) -> Array:
+        """The region from what the function returned, which must have the right shape and type."""
+        made = np.asarray(answer)
         last, place = self.graph.channels_last, work.place
         found = made[:, *place] if last else made[:, :, *place]
         size = tuple(map(len, work.output))
         channels = self.tiling.result.channels
-        wanted = (len(arrays[0]), *size, channels) if last else (len(arrays[0]), channels, *size)
+        wanted = (batch, *size, channels) if last else (batch, channels, *size)
         if found.shape != wanted or found.dtype != self.dtype:
             rule = f"must return what the network does: here {wanted} of {self.dtype} at {place} of each axis"
             raise UnstrideError(Reason.SIZE, rule, argument="function", value=(made.shape, str(made.dtype)))

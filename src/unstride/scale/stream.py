@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -33,6 +33,8 @@ REMAINDERS = 256
 """lengths tried for one that fits a network"""
 PERIOD = 4096
 """outputs looked at for the latency"""
+NOTHING = np.empty((0, 0, 0))
+"""what is held of a value of which nothing was made"""
 
 
 def stream(
@@ -62,27 +64,27 @@ def stream(
 class _Held:
     """What is held of a value: its elements from ``start`` on."""
 
-    array: Array | None = None
+    array: Array = field(default_factory=lambda: NOTHING)
     start: int = 0
 
     @property
     def stop(self) -> int:
         """Elements made so far."""
-        return self.start + (0 if self.array is None else self.array.shape[2])
+        made: int = self.array.shape[2]
+        return self.start + made
 
     def add(self, array: Array) -> None:
-        self.array = array if self.array is None or not self.array.shape[2] else np.concatenate([self.array, array], 2)
+        self.array = np.concatenate([self.array, array], 2) if self.array.shape[2] else array
 
     def window(self, needed: range) -> Array:
         """The elements of a window; zeros where it was let go, for then nothing is computed from it."""
-        assert self.array is not None  # noqa: S101 - a window is asked for once there is one
         if needed.start < self.start:
             return np.zeros((*self.array.shape[:2], len(needed)), self.array.dtype)
         return self.array[:, :, needed.start - self.start : needed.stop - self.start]
 
     def drop(self, start: int) -> None:
         """Let go what lies before ``start``."""
-        if self.array is not None and start > self.start:
+        if start > self.start:
             self.array, self.start = self.array[:, :, start - self.start :], start
 
 
@@ -272,7 +274,7 @@ class Stream:
         """What the output has that was not given yet."""
         self._drop()
         held = self._held[self.graph.outputs[0]]
-        if held.array is None:
+        if held.array is NOTHING:
             batch, dtype = self._like or (1, np.dtype("float32"))
             return evaluate.ordered(self.graph, np.empty((batch, self._whole.result.channels, 0), dtype))
         made = held.array

@@ -21,6 +21,8 @@ Array = NDArray[Any]
 
 PLAIN = (torch.float32, torch.float64, torch.float16)
 """element types that NumPy has too"""
+LARGEST = 2**25 - 2**16
+"""bytes: a little below the largest block that glibc's allocator learns from (mallopt(3), M_MMAP_THRESHOLD)"""
 
 
 @cache
@@ -65,6 +67,12 @@ def follow() -> None:
 
 @cache
 def _follow_memory() -> None:
+    """Outputs lie in PyTorch's memory, and what is freed is kept for the next call.
+
+    glibc gives what is freed back to the system unless a block as large has been freed before; each call of a model
+    would ask for the pages of its outputs again.
+    """
+    torch.empty(LARGEST, dtype=torch.uint8)  # freed at once, never touched
     if jit.available():
         from ...engine.jit import memory
 
