@@ -76,16 +76,26 @@ def test_files_of_every_kind_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x)
     tifffile.imwrite(tmp_path / "x.ome.tif", x, metadata={"axes": "ZYX"}, photometric="minisblack")
     tifffile.imwrite(tmp_path / "tiled.tif", x, tile=(16, 16), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "small.tif", x, compression="zlib", photometric="minisblack")
     group: Any = zarr.create_group(tmp_path / "x.zarr")
     group.create_array("0", shape=x.shape, chunks=(2, 8, 8), dtype=x.dtype)[:] = x
     former: Any = zarr.create_array(tmp_path / "v2.zarr", shape=x.shape, dtype=x.dtype, zarr_format=2)
     former[:] = x
-    names = ["x.npy", "x.ome.tif", "tiled.tif", "x.zarr/0", "v2.zarr"]
+    names = ["x.npy", "x.ome.tif", "tiled.tif", "small.tif", "x.zarr/0", "v2.zarr"]
     for name in names:
         made = run(VOLUME, tmp_path / name, tmp_path / "y.zarr", kernel=kernel, resume=False, tile=(1, 10, 32, 64))
         np.testing.assert_array_equal(made.array[:], expected)
     with pytest.raises(UnstrideError, match="is a group, with the arrays: 0"):
         run(VOLUME, tmp_path / "x.zarr", tmp_path / "y.zarr", kernel=kernel)
+
+
+def test_stores_that_are_no_folders_are_read_and_written() -> None:
+    x = np.random.default_rng(0).integers(0, 999, (1, 1, 21, 33)).astype(np.float32)
+    zarr.create_array("memory://stores/x.zarr", data=x, chunks=(1, 1, 8, 8))
+    made = run(UP, "memory://stores/x.zarr", "memory://stores/y.zarr", kernel=KERNEL, tile=(1, 16, 16))
+    assert made.computed > 1
+    written: Any = zarr.open_array("memory://stores/y.zarr", mode="r")
+    np.testing.assert_array_equal(written[:], whole(x))
 
 
 def test_axes_that_are_missing_are_missing_in_the_output() -> None:

@@ -8,6 +8,7 @@ whole, all of them right. Integers only; nothing is probed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, singledispatch
@@ -314,14 +315,25 @@ class _Keras:
     model: Any
 
     def __call__(self, *arrays: Array) -> Array:
-        from keras import ops
+        from keras import backend, ops
 
         given = arrays[0] if len(arrays) == 1 else list(arrays)
-        return np.asarray(ops.convert_to_numpy(self.model(given, training=False)))
+        with _recording_nothing(backend.backend()):
+            return np.asarray(ops.convert_to_numpy(self.model(given, training=False)))
 
     def state(self) -> tuple[str, ...]:
         """All that tells it from another."""
         return (type(self.model).__qualname__, self.model.to_json(), *map(digest, self.model.get_weights()))
+
+
+def _recording_nothing(backend: str) -> AbstractContextManager[Any]:
+    """PyTorch alone records what is computed outside a training step."""
+    if backend != "torch":
+        return nullcontext()
+    import torch
+
+    found: AbstractContextManager[Any] = torch.no_grad()
+    return found
 
 
 def digest(array: Array) -> str:

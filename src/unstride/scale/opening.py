@@ -18,7 +18,7 @@ def library() -> Any:
         import zarr
     except ImportError:
         rule, hint = "arrays in files need the zarr library", "pip install 'unstride[scale]'"
-        raise UnstrideError(Reason.FILE, rule, argument="input", hint=hint) from None
+        raise UnstrideError(Reason.FILE, rule, hint=hint) from None
     return zarr
 
 
