@@ -15,7 +15,7 @@ from zarr.codecs import GzipCodec
 
 from unstride import UnstrideError
 from unstride.scale.arrays import boxes, within
-from unstride.scale.chunks import Files
+from unstride.scale.chunks import Files, Kept
 from unstride.scale.opening import open_input, open_output
 
 DTYPES = ("float32", "float64", "float16", "int8", "uint16", "complex64")
@@ -48,6 +48,42 @@ def test_both_ways_agree_with_zarr(axes: list[tuple[int, int]], dtype: str, pack
         for at, box in boxes(chunks, shape, tuple(slice(0, n) for n in shape)):
             writer.write(at, whole[within(box, tuple(slice(0, n) for n in shape))])
         np.testing.assert_array_equal(zarr.open_array(f"{folder}/ours", mode="r")[:], whole)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40), st.integers(0, 30))
+def test_what_is_kept_is_what_was_read_last(reads: list[tuple[int, int]], most: int) -> None:
+    kept, model = Kept(most), dict[tuple[int, ...], int]()
+    for number, size in reads:
+        at = (number,)
+        found = kept.get(at)
+        assert (None if found is None else found.nbytes) == model.get(at)
+        if at in model:
+            model[at] = model.pop(at)
+        elif size <= most:
+            model[at] = size
+            while sum(model.values()) > most:
+                del model[next(iter(model))]
+        kept.add(at, np.zeros(size, np.uint8))
+
+
+def test_a_chunk_that_windows_share_is_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.arange(64.0).reshape(8, 8)
+    zarr.create_array(tmp_path / "a", data=x, chunks=(4, 4))
+    read, names = Path.read_bytes, list[str]()
+
+    def noted(self: Path) -> bytes:
+        names.append(self.name)
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    array = open_input(tmp_path / "a")
+    windows = [(slice(0, 8), slice(start, start + 4)) for start in range(4)]
+    for most, reads in ((0, 14), (4 * 128, 4)):
+        names.clear()
+        array.keep(most)
+        for window in windows:
+            np.testing.assert_array_equal(array.read(window), x[window])
+        assert len(names) == reads
 
 
 @pytest.mark.parametrize("more", [{"shards": (4, 4)}, {"zarr_format": 2}, {"compressors": GzipCodec()}])

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
 from math import prod
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Reason, UnstrideError
-from .chunks import Files, Place
+from .chunks import Files, Kept, Place
 
 Array = NDArray[Any]
 
@@ -78,6 +78,9 @@ class Memory:
     def read(self, place: Place) -> Array:
         """A copy of a region; UnstrideError where it cannot be read."""
         return np.array(self.array[place])
+
+    def keep(self, most: int) -> None:
+        """Keep at most so many bytes of what was read, where that saves work."""
 
     def trace(self, place: Place) -> str:
         """What tells whether the files of a region are those that were read; empty where it has none.
@@ -146,6 +149,10 @@ class Chunked(Memory):
             return self._read(place)
         except Exception as error:  # a codec may raise anything
             raise self._fault(place, error) from None
+
+    def keep(self, most: int) -> None:
+        if self._files:
+            self._files = replace(self._files, kept=Kept(most))
 
     def _read(self, place: Place) -> Array:
         if self._files:

@@ -7,11 +7,13 @@ by Zstandard, are simple enough to be done in place: https://zarr-specs.readthed
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +24,33 @@ Place: TypeAlias = tuple[slice, ...]
 """a box of an array: one slice for each axis"""
 LITTLE = ({"name": "bytes"}, {"name": "bytes", "configuration": {"endian": "little"}})
 """how elements become bytes"""
+
+
+class Kept:
+    """Chunks that were decompressed last, as many bytes as may be: windows of neighbouring tiles meet in them."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._chunks: OrderedDict[tuple[int, ...], Array] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, at: tuple[int, ...]) -> Array | None:
+        """A chunk, where it is kept."""
+        with self._lock:
+            if at in self._chunks:
+                self._chunks.move_to_end(at)
+            return self._chunks.get(at)
+
+    def add(self, at: tuple[int, ...], chunk: Array) -> None:
+        """Keep a chunk, and let go of those that were not asked for longest."""
+        with self._lock:
+            if at in self._chunks or chunk.nbytes > self.most:
+                return
+            self._chunks[at] = chunk
+            self._bytes += chunk.nbytes
+            while self._bytes > self.most:
+                self._bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +65,8 @@ class Files:
     """the file's name, from the chunk's place in the grid"""
     zstd: Any
     """the compressor; None for plain bytes"""
+    kept: Kept = field(default_factory=lambda: Kept(0))
+    """decompressed chunks"""
 
     @classmethod
     def of(cls, array: Any, folder: Path | None) -> Files | None:
@@ -59,6 +90,10 @@ class Files:
 
     def read(self, at: tuple[int, ...], inner: Place, out: Array) -> None:
         """Copy a part of a chunk; the fill value where it has no file. Raises OSError or ValueError."""
+        held = self.kept.get(at)
+        if held is not None:
+            out[...] = held[inner]
+            return
         path = self.folder / self.key(at)
         try:
             if self.zstd is None:
@@ -74,7 +109,9 @@ class Files:
             raise ValueError(error) from None
         if len(data) != self.nbytes:
             raise self._cut(len(data))
-        out[...] = np.frombuffer(data, self.dtype).reshape(self.chunks)[inner]
+        chunk = np.frombuffer(data, self.dtype).reshape(self.chunks)
+        self.kept.add(at, chunk)
+        out[...] = chunk[inner]
 
     def _cut(self, had: int) -> ValueError:
         return ValueError(f"it holds {had:,} bytes, {self.nbytes:,} are due")

@@ -57,11 +57,18 @@ class Plan:
     """tiles computed at once; one more is read or written meanwhile"""
     buffer: int
     """bytes for chunks in hand, of one thread"""
+    limit: int
+    """bytes that are allowed"""
 
     @property
     def bytes(self) -> int:
         """The most bytes that the arrays take."""
         return self.tiling.weight_bytes + (self.workers + 1) * (self.tiling.bytes + self.buffer)
+
+    @property
+    def spare(self) -> int:
+        """Bytes of what was read that each input may keep: its share of those that are left."""
+        return max(0, self.limit - self.bytes) // len(self.inputs)
 
     def as_json(self) -> dict[str, Any]:
         """The plan as JSON's values, without its tiles."""
@@ -116,7 +123,7 @@ def planned(graph: Graph, opened: Mapping[str, Memory], output: Any, wish: Wish)
                 raise
             most //= 2
         else:
-            return Plan(tiling, opened, given, made, shape, str(dtype), own, wish.shards, workers, max(buffers))
+            return Plan(tiling, opened, given, made, shape, str(dtype), own, wish.shards, workers, max(buffers), limit)
 
 
 def _single(graph: Graph, given: Mapping[str, Axes], opened: Mapping[str, Memory]) -> Tiling:

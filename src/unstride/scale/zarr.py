@@ -140,6 +140,8 @@ class _Job:
         written = open_output(self.output, found.shape, found.dtype, found.chunks, found.shards)
         self._check_apart(written)
         journal = Alone(len(found.tiling)) if self.folder is None else Shared(self.folder, len(found.tiling))
+        for each in self.opened.values():
+            each.keep(found.spare)
         with closing(journal):
             runner = Runner(found.tiling, Route(self.opened, found.given, written, found.made), journal, found.workers)
             runner.run(progress)
