@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,30 @@ def test_both_ways_agree_with_zarr(axes: list[tuple[int, int]], dtype: str, pack
         np.testing.assert_array_equal(zarr.open_array(f"{folder}/ours", mode="r")[:], whole)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40), st.integers(0, 30))
-def test_what_is_kept_is_what_was_read_last(reads: list[tuple[int, int]], most: int) -> None:
-    kept, model = Kept(most), dict[tuple[int, ...], int]()
-    for number, size in reads:
-        at = (number,)
-        found = kept.get(at)
-        assert (None if found is None else found.nbytes) == model.get(at)
-        if at in model:
-            model[at] = model.pop(at)
-        elif size <= most:
-            model[at] = size
-            while sum(model.values()) > most:
-                del model[next(iter(model))]
-        kept.add(at, np.zeros(size, np.uint8))
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 17))
+def test_what_is_kept_is_what_was_read_last(reads: list[int], most: int) -> None:
+    kept, last = Kept(most, (2, 2), np.uint8), list[int]()
+    for number in reads:
+        out = np.zeros((1, 2), np.uint8)
+        assert kept.read((number,), (slice(1, 2), slice(0, 2)), out) == (number in last)
+        assert out.tolist() == [[number, number] if number in last else [0, 0]]
+        kept.add((number,), np.full((2, 2), number, np.uint8))
+        last = [*(each for each in last if each != number), number][-(most // 4) :] if most >= 4 else []
+
+
+def test_chunks_are_kept_for_many_threads() -> None:
+    kept = Kept(4 * 2**13, (2**13,), np.uint8)
+
+    def task(seed: int) -> None:
+        out, random = np.empty(2**13, np.uint8), np.random.default_rng(seed)
+        for number in map(int, random.integers(0, 7, 400)):
+            if kept.read((number,), (slice(None),), out):
+                assert set(np.unique(out)) == {number}
+            else:
+                kept.add((number,), np.full(2**13, number, np.uint8))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(task, range(8)))
 
 
 def test_a_chunk_that_windows_share_is_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
 from math import prod
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Reason, UnstrideError
-from .chunks import Files, Kept, Place
+from .chunks import Files, Place
 
 Array = NDArray[Any]
 
@@ -152,7 +152,7 @@ class Chunked(Memory):
 
     def keep(self, most: int) -> None:
         if self._files:
-            self._files = replace(self._files, kept=Kept(most))
+            self._files = self._files.keeping(most)
 
     def _read(self, place: Place) -> Array:
         if self._files:

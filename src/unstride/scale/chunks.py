@@ -7,10 +7,10 @@ by Zstandard, are simple enough to be done in place: https://zarr-specs.readthed
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -27,30 +27,50 @@ LITTLE = ({"name": "bytes"}, {"name": "bytes", "configuration": {"endian": "litt
 
 
 class Kept:
-    """Chunks that were decompressed last, as many bytes as may be: windows of neighbouring tiles meet in them."""
+    """Chunks that were decompressed last, as many bytes as may be: windows of neighbouring tiles meet in them.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._chunks: OrderedDict[tuple[int, ...], Array] = OrderedDict()
-        self._bytes = 0
+    Their memory is taken once: pieces that come and go between others would leave gaps.
+    """
+
+    def __init__(self, most: int, chunks: tuple[int, ...], dtype: Any) -> None:
+        count = most // max(1, prod(chunks) * np.dtype(dtype).itemsize)
+        self._memory = np.empty((count, *chunks), dtype)
+        self._free = list(range(count))
+        self._slots: OrderedDict[tuple[int, ...], int] = OrderedDict()
+        self._readers = Counter[int]()
         self._lock = Lock()
 
-    def get(self, at: tuple[int, ...]) -> Array | None:
-        """A chunk, where it is kept."""
+    def read(self, at: tuple[int, ...], inner: Place, out: Array) -> bool:
+        """Copy a part of a chunk, where it is kept."""
         with self._lock:
-            if at in self._chunks:
-                self._chunks.move_to_end(at)
-            return self._chunks.get(at)
+            slot = self._slots.get(at)
+            if slot is None:
+                return False
+            self._slots.move_to_end(at)
+            self._readers[slot] += 1
+        out[...] = self._memory[slot][inner]
+        with self._lock:
+            self._readers[slot] -= 1
+        return True
 
     def add(self, at: tuple[int, ...], chunk: Array) -> None:
-        """Keep a chunk, and let go of those that were not asked for longest."""
+        """Keep a chunk instead of the one that was not asked for longest."""
         with self._lock:
-            if at in self._chunks or chunk.nbytes > self.most:
+            if at in self._slots:
                 return
-            self._chunks[at] = chunk
-            self._bytes += chunk.nbytes
-            while self._bytes > self.most:
-                self._bytes -= self._chunks.popitem(last=False)[1].nbytes
+            if not self._free:
+                idle = (known for known, slot in self._slots.items() if not self._readers[slot])
+                oldest = next(idle, None)
+                if oldest is None:
+                    return
+                self._free.append(self._slots.pop(oldest))
+            slot = self._free.pop()
+        self._memory[slot] = chunk
+        with self._lock:
+            if at in self._slots:  # another thread was as fast
+                self._free.append(slot)
+            else:
+                self._slots[at] = slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +85,7 @@ class Files:
     """the file's name, from the chunk's place in the grid"""
     zstd: Any
     """the compressor; None for plain bytes"""
-    kept: Kept = field(default_factory=lambda: Kept(0))
+    kept: Kept | None = None
     """decompressed chunks"""
 
     @classmethod
@@ -88,11 +108,13 @@ class Files:
         """Bytes of a chunk."""
         return int(prod(self.chunks) * self.dtype.itemsize)
 
+    def keeping(self, most: int) -> Files:
+        """The same, which keep at most so many bytes of what they decompress."""
+        return self if self.zstd is None else replace(self, kept=Kept(most, self.chunks, self.dtype))
+
     def read(self, at: tuple[int, ...], inner: Place, out: Array) -> None:
         """Copy a part of a chunk; the fill value where it has no file. Raises OSError or ValueError."""
-        held = self.kept.get(at)
-        if held is not None:
-            out[...] = held[inner]
+        if self.kept and self.kept.read(at, inner, out):
             return
         path = self.folder / self.key(at)
         try:
@@ -110,8 +132,9 @@ class Files:
         if len(data) != self.nbytes:
             raise self._cut(len(data))
         chunk = np.frombuffer(data, self.dtype).reshape(self.chunks)
-        self.kept.add(at, chunk)
         out[...] = chunk[inner]
+        if self.kept:
+            self.kept.add(at, chunk)
 
     def _cut(self, had: int) -> ValueError:
         return ValueError(f"it holds {had:,} bytes, {self.nbytes:,} are due")

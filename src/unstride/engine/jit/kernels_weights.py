@@ -63,7 +63,8 @@ Pack = Callable[[Code, Block, ir.Value, ir.Value], None]
 def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     """The module whose ``block(record, index, target)`` packs a block of ``width`` columns, and ``task`` in its place.
 
-    ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing.
+    ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing. For columns
+    there is ``row`` as well, which packs those of one input channel for all blocks.
     """
     module = ir.Module("weights")
     kind, item = ir.VectorType(FLOATS[dtype], lanes), 8 if dtype == "float64" else 4
@@ -102,7 +103,50 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     exist = c.less(width - 1, c.sub(field(Packing.COLUMN_COUNT), first))
     c.either(exist, whole, lambda: by_tap(_row, 0, inputs)) if beside == "columns" else whole()
     _task(module, c.done(), block.row)
+    if beside == "columns":
+        _whole_rows(module, kind, width, item)
     return module
+
+
+def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -> None:
+    """``row(record, index, worker)``: an input channel of a group, all its columns.
+
+    In large weights each row of columns has a page of its own, and pages are slow to find: it is read once.
+    """
+    c = Code(module, "row", 3)
+    record, index, _ = c.arguments
+
+    def field(number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    inputs, taps, blocks, columns = map(
+        field, (Packing.INPUTS, Packing.TAP_COUNT, Packing.BLOCKS, Packing.COLUMN_COUNT)
+    )
+    group, channel, row = c.div(index, inputs), c.builder.urem(index, inputs), width * item
+    tap_step = c.mul(inputs, row)
+    step = c.mul(taps, tap_step)
+    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)))
+    source = c.add(source, c.mul(channel, field(Packing.INPUT_STEP)), c.load(field(Packing.COLUMNS)))
+    target = c.add(field(Packing.TARGET), c.mul(c.mul(group, blocks), step), c.mul(channel, row))
+    whole = c.div(columns, width)
+
+    def rest(at: ir.Value, to: ir.Value) -> None:
+        """The last block, where it is not whole: the last column again in the lanes that have none."""
+        last = c.mul(c.sub(columns, 1), item)
+        for lane in range(width):
+            offset = c.minimum(c.add(c.mul(c.mul(whole, width), item), lane * item), last)
+            c.store(c.load(c.add(at, offset), kind.element), to, lane * item)
+
+    with c.loop(taps, [target]) as tap:
+        at = c.add(source, c.load(c.add(field(Packing.TAPS), c.mul(tap.index, WORD))))
+        with c.loop(whole, [at, tap.values[0]]) as block:
+            for vector in range(0, row, kind.count * item):
+                c.store(c.load(block.values[0], kind, vector), block.values[1], vector)
+            block.next = [c.add(block.values[0], row), c.add(block.values[1], step)]
+        with c.builder.if_then(c.less(whole, blocks)):
+            rest(at, c.add(tap.values[0], c.mul(whole, step)))
+        tap.next = [c.add(tap.values[0], tap_step)]
+    c.done()
 
 
 def _task(module: ir.Module, block: ir.Function, row: int) -> None:

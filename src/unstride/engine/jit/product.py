@@ -23,6 +23,8 @@ TASKS = 24
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
 LARGE = 2**21
 """bytes of input that a chunk may span where the weights are as many: within a common third-level cache"""
+WEIGHTS_BY_ROWS = 2**20
+"""bytes of weights from which on rows of columns, where these lie side by side, are packed for all blocks at once"""
 RANGES = 4
 """ranges of columns that a chunk's inputs are read for, where they are more than the weights"""
 
@@ -135,9 +137,11 @@ class Packing:
 
     record: Table
     task: int
-    block: int
-    """addresses of the functions that pack a block in its place, and anywhere"""
+    """address of the function that packs a part in its place"""
     count: int
+    """parts"""
+    block: int
+    """address of the function that packs a block anywhere; 0 where all had better be packed at once"""
     shape: tuple[int, ...]
     """blocks of columns, taps, input channels, columns; anything where a column does not exist"""
     kept: tuple[Table, ...]
@@ -165,7 +169,10 @@ def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
     code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
     blocks = shape.column_groups * shape.packed_blocks
     packed = (blocks, order.taps, shape.group_inputs, shape.packed_width)
-    return Packing(record, code.address("task"), code.address("block"), blocks, packed, (taps, columns, sorted_taps))
+    by_rows = beside == "columns" and prod(packed) * shape.item >= WEIGHTS_BY_ROWS
+    task, count = ("row", shape.column_groups * shape.group_inputs) if by_rows else ("task", blocks)
+    block = 0 if by_rows else code.address("block")
+    return Packing(record, code.address(task), count, block, packed, (taps, columns, sorted_taps))
 
 
 def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
@@ -359,6 +366,8 @@ class Product:
         if not self.tables.once or self.shape.form.flavour == "dot" or weights.dtype != self.dtype:
             return None
         made = self._packing(weights.strides)
+        if not made.block:
+            return None
         record = made.record.copy()
         record[0] = weights.ctypes.data
         return Late(weights, record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
