@@ -13,9 +13,6 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
 from llvmlite import ir
 
 from unstride.engine.jit import binary, cache

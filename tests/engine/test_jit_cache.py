@@ -13,11 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
 import llvmlite.binding as llvm
+import pytest
 
 from unstride.engine.jit import binary, cache, target
 

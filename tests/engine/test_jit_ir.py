@@ -3,11 +3,8 @@
 import ctypes
 import struct
 
-import pytest
-
-pytest.importorskip("llvmlite", reason="LLVM reads what is written")
-
 import llvmlite.binding as llvm
+import pytest
 
 from unstride.engine.jit import binary, cache, ir
 from unstride.engine.jit.emit import Code

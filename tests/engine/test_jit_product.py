@@ -13,8 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
 from unstride.engine import activations, execute
 from unstride.engine.jit import activations as compiled
 from unstride.engine.jit import cache, plans, tables

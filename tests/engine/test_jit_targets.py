@@ -9,12 +9,9 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
-
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
-import llvmlite.binding as llvm
 
 from unstride.engine.jit import cache, kernels_product
 from unstride.engine.jit.binary import object_code

@@ -14,9 +14,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
 from llvmlite import ir
 
 from unstride import UnstrideError, num_threads, set_num_threads

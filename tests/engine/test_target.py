@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("llvmlite", reason="LLVM compiles the engine's code")
-
 import llvmlite.binding as llvm
+import pytest
 from llvmlite import ir
 
 from unstride import UnstrideError

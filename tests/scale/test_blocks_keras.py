@@ -8,12 +8,12 @@ import dask.array as da
 import numpy as np
 import pytest
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras", reason="the network that is fed is Keras's")
+from unstride.scale.blocks import function
+from unstride.scale.dask import apply
+from unstride.scale.source import network
 
-from unstride.scale.blocks import function  # noqa: E402 - Keras reads its backend from the environment
-from unstride.scale.dask import apply  # noqa: E402
-from unstride.scale.source import network  # noqa: E402
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported
+keras = pytest.importorskip("keras", reason="the network that is fed is Keras's")
 
 pytestmark = pytest.mark.parity
 

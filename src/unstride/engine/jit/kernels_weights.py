@@ -119,32 +119,23 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
     def field(number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
 
-    inputs, taps, blocks, columns = map(
-        field, (Packing.INPUTS, Packing.TAP_COUNT, Packing.BLOCKS, Packing.COLUMN_COUNT)
-    )
-    group, channel, row = c.div(index, inputs), c.builder.urem(index, inputs), width * item
+    inputs, taps, blocks, count = map(field, (Packing.INPUTS, Packing.TAP_COUNT, Packing.BLOCKS, Packing.COLUMN_COUNT))
+    group, channel, whole = c.div(index, inputs), c.builder.urem(index, inputs), c.div(count, width)
+    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)))
+    first = c.mul(channel, field(Packing.INPUT_STEP))
+    row = width * item
     tap_step = c.mul(inputs, row)
     step = c.mul(taps, tap_step)
-    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)))
-    source = c.add(source, c.mul(channel, field(Packing.INPUT_STEP)), c.load(field(Packing.COLUMNS)))
     target = c.add(field(Packing.TARGET), c.mul(c.mul(group, blocks), step), c.mul(channel, row))
-    whole = c.div(columns, width)
-
-    def rest(at: ir.Value, to: ir.Value) -> None:
-        """The last block, where it is not whole: the last column again in the lanes that have none."""
-        last = c.mul(c.sub(columns, 1), item)
-        for lane in range(width):
-            offset = c.minimum(c.add(c.mul(c.mul(whole, width), item), lane * item), last)
-            c.store(c.load(c.add(at, offset), kind.element), to, lane * item)
-
     with c.loop(taps, [target]) as tap:
-        at = c.add(source, c.load(c.add(field(Packing.TAPS), c.mul(tap.index, WORD))))
-        with c.loop(whole, [at, tap.values[0]]) as block:
-            for vector in range(0, row, kind.count * item):
-                c.store(c.load(block.values[0], kind, vector), block.values[1], vector)
-            block.next = [c.add(block.values[0], row), c.add(block.values[1], step)]
+        at = c.add(first, c.load(c.add(field(Packing.TAPS), c.mul(tap.index, WORD))))
+        with c.loop(whole, [tap.values[0], field(Packing.COLUMNS)]) as each:
+            to, columns = each.values
+            block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
+            _vectors(c, block, at, to)
+            each.next = [c.add(to, step), c.add(columns, width * WORD)]
         with c.builder.if_then(c.less(whole, blocks)):
-            rest(at, c.add(tap.values[0], c.mul(whole, step)))
+            _row(c, block, at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
     c.done()
 
