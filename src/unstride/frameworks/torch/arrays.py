@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from ...engine import threads
+from ...engine.jit import memory
 from ...engine.jit import run as jit
 
 Array = NDArray[Any]
 
 PLAIN = (torch.float32, torch.float64, torch.float16)
 """element types that NumPy has too"""
-LARGEST = 2**25 - 2**16
-"""bytes: a little below the largest block that glibc's allocator learns from (mallopt(3), M_MMAP_THRESHOLD)"""
 
 
 @cache
@@ -67,15 +66,9 @@ def follow() -> None:
 
 @cache
 def _follow_memory() -> None:
-    """Outputs lie in PyTorch's memory, and what is freed is kept for the next call.
-
-    glibc gives what is freed back to the system unless a block as large has been freed before; each call of a model
-    would ask for the pages of its outputs again.
-    """
-    torch.empty(LARGEST, dtype=torch.uint8)  # freed at once, never touched
+    """Outputs lie in PyTorch's memory, and what either frees is kept for the next call."""
+    memory.keep_freed()
     if jit.available():
-        from ...engine.jit import memory
-
         memory.follow(lambda size: torch.empty(size, dtype=torch.uint8).numpy())
 
 
