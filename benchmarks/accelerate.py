@@ -1,5 +1,7 @@
 """Whole models in PyTorch, stock beside accelerated, call by call in one interleaved run: medians and their ratio.
 
+Each round calls them in another order, for each finds the caches and the memory as the one before left them.
+
 python benchmarks/accelerate.py [--threads 1] [--seconds 20] [--compiled] [--others] [--json FILE]
 
 With --others: what PyTorch's own profiler says of all operations that both models call equally often, that is, of all
@@ -11,10 +13,11 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import random
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -146,26 +149,34 @@ def train(model: Any, x: Any) -> Callable[[], Any]:
 def timed(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
     """Median seconds of each call, taken in turn."""
     taken: list[list[float]] = [[] for _ in calls]
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < seconds or len(taken[0]) < LEAST:
-        for call, times in zip(calls, taken, strict=True):
+    for turn in turns(len(calls), seconds):
+        for number in turn:
             start = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - start)
+            calls[number]()
+            taken[number].append(time.perf_counter() - start)
     return [statistics.median(times) for times in taken]
+
+
+def turns(count: int, seconds: float) -> Iterator[list[int]]:
+    """Rounds for so long, in each all numbers in an order drawn at random."""
+    order, draw = list(range(count)), random.Random(0)  # noqa: S311 - no secret
+    begin, rounds = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds or rounds < LEAST:
+        draw.shuffle(order)
+        yield order
+        rounds += 1
 
 
 def profiled(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
     """Median seconds, call by call in turn, of the operations that all call equally often."""
     taken: list[list[float]] = [[] for _ in calls]
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < seconds or len(taken[0]) < LEAST:
-        runs = []
-        for call in calls:
+    for turn in turns(len(calls), seconds):
+        runs: list[dict[str, tuple[int, float]]] = [{} for _ in calls]
+        for number in turn:
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
                 for _ in range(PROFILED):
-                    call()
-            runs.append({each.key: (each.count, each.self_cpu_time_total) for each in profile.key_averages()})
+                    calls[number]()
+            runs[number] = {each.key: (each.count, each.self_cpu_time_total) for each in profile.key_averages()}
         shared = [key for key, (count, _) in runs[0].items() if all(run.get(key, (0, 0))[0] == count for run in runs)]
         for times, run in zip(taken, runs, strict=True):
             times.append(sum(run[key][1] for key in shared) / 1e6 / PROFILED)
@@ -176,12 +187,11 @@ def compare(name: str, kind: str, seconds: float, *, compiled: bool, others: boo
     """One model, one kind of call: values first, then both in turn."""
     build, shape = MODELS[name]
     torch.manual_seed(1)
-    stock = build()
-    mine = copy.deepcopy(stock)
+    stock, mine, again = (copy.deepcopy(each) for each in [build()] * 3)
     ours.accelerate(mine)
     x = torch.randn(shape)
     torch.compiler.reset()  # models of one class and other sizes would be compiled for any size
-    models = [torch.compile(each) if compiled else each for each in (stock, mine, copy.deepcopy(stock))]
+    models = [torch.compile(each) if compiled else each for each in (stock, mine, again)]
     calls = [{"infer": infer, "train": train}[kind](model, x) for model in models]
     first, second, _ = (call() for call in calls)
     torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4)

@@ -46,13 +46,17 @@ def test_pytorchs_own_module_inputs(name: str, training: bool) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of the exporter, and of sizes that it takes as constants
 @pytest.mark.parametrize("words", [{"padding": "same"}, {"padding": ((2, 0), (0, 1))}, {"padding": 1}], ids=str)
-def test_written_as_onnx(words: dict[str, Any]) -> None:
+@pytest.mark.parametrize("dynamo", [False, True], ids=["traced", "dynamo"])
+def test_written_as_onnx(words: dict[str, Any], dynamo: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """The exported model holds ConvTranspose and crops, none of our operators, and gives the same values."""
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="PyTorch's exporter by dynamo needs it")
     module = ours.ConvTranspose2d(3, 4, 3, stride=2, **words).eval()
     ours.accelerate(module)
     x, stream = torch.randn(2, 3, 5, 6), io.BytesIO()
-    torch.onnx.export(module, (x,), stream, dynamo=False, input_names=["x"])
+    torch.onnx.export(module, (x,), stream, dynamo=dynamo, input_names=["x"])
+    capsys.readouterr()  # the exporter tells of its progress
     kinds = {node.op_type for node in onnx.load_from_string(stream.getvalue()).graph.node}
     assert "ConvTranspose" in kinds
     session = runtime.InferenceSession(stream.getvalue(), providers=["CPUExecutionProvider"])

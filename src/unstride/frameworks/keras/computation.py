@@ -34,15 +34,17 @@ def _run_torch(
     x: Any, kernel: Any, bias: Any, stride: Ints, dilation: Ints, groups: int, windows: Sequence[Window], *, last: bool
 ) -> Any:
     """On PyTorch: its operator of the engine, or PyTorch's own calls where the engine does not compute."""
-    from ..torch import functional, stock  # only this backend needs PyTorch
+    from ..torch import functional, operator, stock  # only this backend needs PyTorch
     from ..torch.relation import Relation
 
     before, size = [each.before for each in windows], [each.size for each in windows]
     found = Relation(list(stride), list(dilation), before, size, groups, transposed=True)
     weight = kernel.permute(-1, -2, *range(kernel.ndim - 2))
     x = x.movedim(-1, 1) if last else x
-    call = functional.run if functional.eligible(x, weight, bias) else stock.run
-    y = call(x, weight, bias, found)
+    if functional.eligible(x, weight, bias):
+        y = operator.applied(x, weight, bias, *found)
+    else:
+        y = stock.run(x, weight, bias, found)
     return y.movedim(1, -1) if last else y
 
 

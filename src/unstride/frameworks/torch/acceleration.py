@@ -91,7 +91,7 @@ class _Accelerated:
         quiet = not torch.is_grad_enabled() or not (
             x.requires_grad or module.weight.requires_grad or (module.bias is not None and module.bias.requires_grad)
         )
-        return quiet and functional.is_plain(x, module.weight)
+        return quiet and operator.is_plain(x, module.weight)
 
     def _compute(self, x: Tensor, found: Relation | None) -> Tensor | None:
         """The output by the engine; None where the stock module must answer."""
@@ -99,7 +99,7 @@ class _Accelerated:
         if found is None or not functional.eligible(x, module.weight, module.bias):
             return None
         if not self._infers(x):
-            return functional.run(x, module.weight, module.bias, found)
+            return operator.applied(x, module.weight, module.bias, *found)
         follow()
         packed = module.__dict__.get("_unstride")
         if packed is None:

@@ -25,7 +25,7 @@ def eligible(input: Any, weight: Any, bias: Any) -> bool:
     tensors = [input, weight] if bias is None else [input, weight, bias]
     if not all(isinstance(each, Tensor) for each in tensors):
         return False
-    if exporting() or (not _compiling() and (_transforming() or torch.is_autocast_enabled("cpu"))):
+    if exporting() or (not _compiling() and (operator.transforming() or torch.is_autocast_enabled("cpu"))):
         return False
     same = all(each.dtype is input.dtype and computable(each) for each in tensors)
     return same and (bias is None or bias.ndim == 1)
@@ -35,36 +35,12 @@ def _compiling() -> bool:
     return bool(torch.compiler.is_compiling())
 
 
-def run(input: Tensor, weight: Tensor, bias: Tensor | None, found: Relation) -> Tensor:
-    """The layer's output: through the operator where something is recorded or traced, else straight."""
-    recorded = torch.is_grad_enabled() and (
-        input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
-    )
-    if recorded or not is_plain(input, weight):
-        made: Tensor = operator.apply(input, weight, bias, *found)
-        return made
-    return operator.compute(input, weight, bias, *found)
-
-
-def is_plain(*tensors: Tensor) -> bool:
-    """Whether the tensors hold memory, and nothing looks on that would have to see an operator."""
-    return all(type(each) in _PLAIN for each in tensors) and not _compiling()
-
-
-def _transforming() -> bool:
-    """Whether ``torch.func`` or ``torch.vmap`` stands between: their tensors hold no memory of their own."""
-    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - there is no public question
-
-
-_PLAIN = (Tensor, torch.nn.Parameter)
-
-
 def _call(input: Any, weight: Any, bias: Any, found: Relation | None, stock: Stock) -> Tensor:
     if found is None or not eligible(input, weight, bias):
         return stock()
     if bias is not None and len(bias) != _made(weight, found):
         return stock()
-    return run(input, weight, bias, found)
+    return operator.applied(input, weight, bias, *found)
 
 
 def _made(weight: Tensor, found: Relation) -> int:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from . import functional, stock
+from . import functional, operator, stock
 from .relation import Ints, Relation, fulls, per_axis, spans
 
 Crop = Ints | str | Sequence[tuple[int, int]]
@@ -77,8 +77,9 @@ class _ConvTranspose(torch.nn.modules.conv._ConvTransposeNd):  # type: ignore[mi
         if not batched:
             return self.forward(input.unsqueeze(0), _spatial(output_size, self.rank), like=like).squeeze(0)
         found = self.relation(input, _wanted(output_size, like, self.rank))
-        bare = not functional.eligible(input, self.weight, self.bias)
-        return (stock.run if bare else functional.run)(input, self.weight, self.bias, found)
+        if not functional.eligible(input, self.weight, self.bias):
+            return stock.run(input, self.weight, self.bias, found)
+        return operator.applied(input, self.weight, self.bias, *found)
 
     def relation(self, input: Tensor, wanted: list[int] | None) -> Relation:
         """Where the output's window lies; ValueError where no window of this layer has the wanted size."""

@@ -3,6 +3,9 @@
 ``unstride::apply`` is the relation read in either direction; its gradient for the input is itself read the other way,
 its gradient for the weights is ``unstride::weight_gradient``, whose gradients are ``unstride::apply`` again.
 
+Where nothing looks on, neither is dispatched: their own Python takes longer than a small layer. ``applied`` and
+``differentiated`` choose; what they record with ``torch.autograd.Function`` has the same gradients.
+
 Tensors are ``(batch, channels, *spatial)``; weights ``(small channels, large channels / groups, *taps)``, PyTorch's own
 order for both directions.
 """
@@ -153,7 +156,43 @@ apply.register_fake(_fake)
 weight_gradient.register_fake(_fake_gradient)
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether the tensors hold memory, and nothing looks on that would have to see an operator."""
+    looked = torch.compiler.is_compiling() or transforming() or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 - there is no public question
+    return not looked and all(type(each) in _PLAIN for each in tensors)
+
+
+def transforming() -> bool:
+    """Whether ``torch.func`` or ``torch.vmap`` stands between: their tensors hold no memory of their own."""
+    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - there is no public question
+
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def _recorded(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in tensors)
+
+
+def applied(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
+    """The layer's output; recorded where it must be."""
+    if not is_plain(x, weight):
+        made: Tensor = apply(x, weight, bias, *relation)
+        return made
+    run = Applied.apply if _recorded(x, weight, bias) else compute
+    return run(x, weight, bias, *relation)
+
+
+def differentiated(x: Tensor, grad: Tensor, *relation: Any) -> Tensor:
+    """The gradient for the weights; recorded where it must be."""
+    if not is_plain(x, grad):
+        made: Tensor = weight_gradient(x, grad, *relation)
+        return made
+    run = Differentiated.apply if _recorded(x, grad) else compute_gradient
+    return run(x, grad, *relation)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
     del output
     x, weight, _, *ctx.relation = inputs
     ctx.save_for_backward(x, weight)
@@ -164,16 +203,24 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     stride, dilation, before, _, groups, transposed = ctx.relation
     needs_x, needs_weight, needs_bias, *others = ctx.needs_input_grad
     relation = (stride, dilation, before)
-    for_x = apply(grad, weight, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
-    for_weight = weight_gradient(x, grad, *relation, weight.shape[2:], groups, transposed) if needs_weight else None
+    for_x = applied(grad, weight, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
+    for_weight = differentiated(x, grad, *relation, weight.shape[2:], groups, transposed) if needs_weight else None
     for_bias = grad.sum((0, *range(2, grad.ndim))) if needs_bias else None
     return for_x, for_weight, for_bias, *(None for _ in others)
 
 
-apply.register_autograd(_backward, setup_context=_keep)
+class Applied(torch.autograd.Function):  # type: ignore[misc]  # torch is not typed here
+    """``unstride::apply``, not dispatched."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        _keep(ctx, inputs, None)
+        return compute(*inputs)
+
+    backward = staticmethod(_backward)
 
 
-def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: object) -> None:
     del output
     x, grad, *ctx.relation = inputs
     ctx.save_for_backward(x, grad)
@@ -185,12 +232,22 @@ def _backward_gradient(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
     stride, dilation, before, _, groups, transposed = ctx.relation
     needs_x, needs_grad, *others = ctx.needs_input_grad
     relation = (stride, dilation, before)
-    for_x = apply(grad, cotangent, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
-    for_grad = apply(x, cotangent, None, *relation, grad.shape[2:], groups, transposed) if needs_grad else None
+    for_x = applied(grad, cotangent, None, *relation, x.shape[2:], groups, not transposed) if needs_x else None
+    for_grad = applied(x, cotangent, None, *relation, grad.shape[2:], groups, transposed) if needs_grad else None
     return for_x, for_grad, *(None for _ in others)
 
 
+class Differentiated(torch.autograd.Function):  # type: ignore[misc]  # torch is not typed here
+    """``unstride::weight_gradient``, not dispatched."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        _keep_gradient(ctx, inputs, None)
+        return compute_gradient(*inputs)
+
+    backward = staticmethod(_backward_gradient)
+
+
+apply.register_autograd(_backward, setup_context=_keep)
 weight_gradient.register_autograd(_backward_gradient, setup_context=_keep_gradient)
-
-
 torch.library.register_autocast("unstride::apply", "cpu", torch.bfloat16)
