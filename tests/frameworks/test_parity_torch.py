@@ -144,6 +144,61 @@ def test_vmap_jvp_and_func_grad() -> None:
     torch.testing.assert_close(mine, torch.func.grad(lambda k: stock(x[0], k).square().sum())(weight))
 
 
+def cubes(function: Any, weight: Any) -> Any:
+    return lambda x: function(x, weight, stride=2).pow(3).sum()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # PyTorch's own, for its tangents
+@pytest.mark.parametrize(
+    ("strategy", "vectorize"), [("reverse-mode", False), ("reverse-mode", True), ("forward-mode", True)]
+)
+def test_jacobians_and_hessians(strategy: str, vectorize: bool) -> None:
+    """Batches of gradients, which PyTorch makes by an older vmap, and tangents, which no operator of ours carries."""
+    x, weight = (torch.randn(*shape, dtype=torch.float64) for shape in ((1, 2, 4), (2, 3, 3)))
+    found, wanted = (
+        torch.autograd.functional.jacobian(
+            lambda x, w, f=function: f(x, w, stride=2), (x, weight), vectorize=vectorize, strategy=strategy
+        )
+        for function in (ours.conv_transpose1d, F.conv_transpose1d)
+    )
+    torch.testing.assert_close(found, wanted)
+    modes = {"vectorize": vectorize, "outer_jacobian_strategy": strategy}
+    found, wanted = (
+        torch.autograd.functional.hessian(cubes(function, weight), x, **modes)
+        for function in (ours.conv_transpose1d, F.conv_transpose1d)
+    )
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_tangents_are_carried_on() -> None:
+    forward_ad = torch.autograd.forward_ad
+    x, weight = torch.randn(1, 2, 4), torch.randn(2, 3, 3)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        found, wanted = (f(dual, weight) for f in (ours.conv_transpose1d, F.conv_transpose1d))
+        torch.testing.assert_close(forward_ad.unpack_dual(found).tangent, forward_ad.unpack_dual(wanted).tangent)
+
+
+def test_who_looks_on_sees_operators() -> None:
+    mode: Any = torch.utils._python_dispatch.TorchDispatchMode
+
+    class Seen(mode):  # type: ignore[misc]  # torch is not typed here
+        names: list[str] = []  # noqa: RUF012 - of one test
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.names.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    x, weight = integers(1, 2, 4).requires_grad_(), integers(2, 3, 3).requires_grad_()
+    with Seen() as seen:
+        ours.conv_transpose1d(x, weight).sum().backward()
+    names = [name for name in seen.names if name.startswith("unstride")]
+    assert names == ["unstride.apply.default", "unstride.apply.default", "unstride.weight_gradient.default"]
+    negated = torch._neg_view(x.detach())
+    assert torch.equal(ours.conv_transpose1d(negated, weight), F.conv_transpose1d(negated, weight))
+
+
 def test_autocast_and_half_types() -> None:
     x, weight = integers(2, 4, 6, 6), integers(4, 3, 2, 2)
     with torch.autocast("cpu", torch.bfloat16):

@@ -25,14 +25,16 @@ def eligible(input: Any, weight: Any, bias: Any) -> bool:
     tensors = [input, weight] if bias is None else [input, weight, bias]
     if not all(isinstance(each, Tensor) for each in tensors):
         return False
-    if exporting() or (not _compiling() and (operator.transforming() or torch.is_autocast_enabled("cpu"))):
+    if exporting() or (not torch.compiler.is_compiling() and (_transforming() or torch.is_autocast_enabled("cpu"))):
         return False
     same = all(each.dtype is input.dtype and computable(each) for each in tensors)
     return same and (bias is None or bias.ndim == 1)
 
 
-def _compiling() -> bool:
-    return bool(torch.compiler.is_compiling())
+def _transforming() -> bool:
+    """Whether ``torch.func``, ``torch.vmap`` or a tangent stands between: PyTorch's own calls know what to do then."""
+    between = torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - there is no public question
+    return between or operator.has_tangents()
 
 
 def _call(input: Any, weight: Any, bias: Any, found: Relation | None, stock: Stock) -> Tensor:

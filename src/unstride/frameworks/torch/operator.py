@@ -13,7 +13,7 @@ order for both directions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
@@ -158,16 +158,28 @@ weight_gradient.register_fake(_fake_gradient)
 
 def is_plain(*tensors: Tensor) -> bool:
     """Whether the tensors hold memory, and nothing looks on that would have to see an operator."""
-    looked = torch.compiler.is_compiling() or transforming() or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 - there is no public question
-    return not looked and all(type(each) in _PLAIN for each in tensors)
+    watched = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001 - there is no public question
+    return not (watched or has_tangents()) and all(type(each) in _PLAIN and _holds(each) for each in tensors)
 
 
-def transforming() -> bool:
-    """Whether ``torch.func`` or ``torch.vmap`` stands between: their tensors hold no memory of their own."""
-    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - there is no public question
+def has_tangents() -> bool:
+    """Whether tensors may carry tangents, which no operator here carries on."""
+    return bool(torch.autograd.forward_ad._current_level >= 0)  # noqa: SLF001 - there is no public question
+
+
+def _holds(tensor: Tensor) -> bool:
+    """Whether the tensor is what its memory says: no batch of another, no wrapper, not negated."""
+    keys: int = torch._C._dispatch_keys(tensor).raw_repr()  # noqa: SLF001 - there is no public question
+    return keys | _KEYS == _KEYS
 
 
 _PLAIN = (Tensor, torch.nn.Parameter)
+_KEYS: int = reduce(
+    lambda keys, name: keys.add(getattr(torch._C.DispatchKey, name)),  # noqa: SLF001 - there are no public ones
+    ("ADInplaceOrView", "AutogradCPU", "AutocastCPU"),
+    torch._C.DispatchKeySet(torch._C.DispatchKey.CPU),  # noqa: SLF001 - there are no public ones
+).raw_repr()
+"""what PyTorch's dispatcher knows of a tensor in memory"""
 
 
 def _recorded(*tensors: Tensor | None) -> bool:
