@@ -10,16 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ...engine import execute
 from . import functional, operator, relation
-from .arrays import as_array, computable, follow
+from .arrays import computable
 from .relation import Relation
-
-REMEMBERED = 16
-"""input shapes for which a module keeps its packed weights"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,72 +41,20 @@ class Report:
         return "\n".join(lines)
 
 
-class _Packed:
-    """What a module keeps between calls: its weights packed, for as long as they do not change."""
-
-    def __init__(self) -> None:
-        self.version: tuple[object, ...] = ()
-        self.prepared: dict[tuple[object, ...], execute.Prepared] = {}
-
-    def __deepcopy__(self, memo: object) -> _Packed:
-        return _Packed()
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return _Packed, ()
-
-    def of(self, module: Any, x: Tensor, found: Relation) -> execute.Prepared:
-        """The layer with these weights packed; packed anew where anything wrote to them."""
-        weight, bias = module.weight, module.bias
-        version = (weight.data_ptr(), weight._version, *(() if bias is None else (bias.data_ptr(), bias._version)))  # noqa: SLF001 - PyTorch's counter of writes
-        if version != self.version:
-            self.prepared.clear()
-            self.version = version
-        key = (x.shape[2:], tuple(found.size))
-        if key not in self.prepared:
-            if len(self.prepared) >= REMEMBERED:
-                self.prepared.clear()
-            parts = (found.stride, found.dilation, found.before, found.size)
-            layer = operator.layer_of(
-                tuple(x.shape[2:]),
-                tuple(weight.shape),
-                *map(tuple, parts),
-                found.groups,
-                found.transposed,
-                bias is not None,
-            )
-            self.prepared[key] = execute.prepare(layer, as_array(weight), None if bias is None else as_array(bias))
-        return self.prepared[key]
+def _computed(x: Tensor, weight: Tensor, bias: Tensor | None, found: Relation | None) -> Tensor | None:
+    """The output by the engine; None where the stock module must answer."""
+    if found is None or not functional.eligible(x, weight, bias):
+        return None
+    return operator.applied(x, weight, bias, *found)
 
 
-class _Accelerated:
+class _Transposed:
     """Mixed into a stock class: the same arguments, asked of the engine."""
 
-    def _infers(self, x: Tensor) -> bool:
-        module: Any = self
-        quiet = not torch.is_grad_enabled() or not (
-            x.requires_grad or module.weight.requires_grad or (module.bias is not None and module.bias.requires_grad)
-        )
-        return quiet and operator.is_plain(x, module.weight)
-
-    def _compute(self, x: Tensor, found: Relation | None) -> Tensor | None:
-        """The output by the engine; None where the stock module must answer."""
-        module: Any = self
-        if found is None or not functional.eligible(x, module.weight, module.bias):
-            return None
-        if not self._infers(x):
-            return operator.applied(x, module.weight, module.bias, *found)
-        follow()
-        packed = module.__dict__.get("_unstride")
-        if packed is None:
-            packed = module.__dict__["_unstride"] = _Packed()
-        return operator.settled(packed.of(module, x, found)(as_array(x)), x)
-
-
-class _Transposed(_Accelerated):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         module: Any = self
-        found = None
-        if isinstance(input, Tensor) and input.ndim == module.weight.ndim:
+        weight, y = module.weight, None
+        if isinstance(input, Tensor) and input.ndim == weight.ndim:
             extra = module.output_padding
             if output_size is not None:
                 extra = module._output_padding(  # noqa: SLF001 - PyTorch's own rule for the size
@@ -123,22 +66,20 @@ class _Transposed(_Accelerated):
                     input.ndim - 2,
                     module.dilation,
                 )
-            shape, weight = input.shape, module.weight.shape
-            found = relation.transposed(
-                shape, weight, module.stride, module.padding, extra, module.groups, module.dilation
-            )
-        y = self._compute(input, found)
+            words = (module.stride, module.padding, extra, module.groups, module.dilation)
+            y = _computed(input, weight, module.bias, relation.transposed(input.shape, weight.shape, *words))
         return super().forward(input, output_size) if y is None else y  # type: ignore[misc]  # of the stock class mixed in
 
 
-class _Forward(_Accelerated):
+class _Forward:
+    """Likewise."""
+
     def forward(self, input: Tensor) -> Tensor:
         module: Any = self
-        found = None
-        if isinstance(input, Tensor) and input.ndim == module.weight.ndim:
-            shape, weight = input.shape, module.weight.shape
-            found = relation.forward(shape, weight, module.stride, module.padding, module.dilation, module.groups)
-        y = self._compute(input, found)
+        weight, y = module.weight, None
+        if isinstance(input, Tensor) and input.ndim == weight.ndim:
+            words = (module.stride, module.padding, module.dilation, module.groups)
+            y = _computed(input, weight, module.bias, relation.forward(input.shape, weight.shape, *words))
         return super().forward(input) if y is None else y  # type: ignore[misc]  # of the stock class mixed in
 
 
@@ -191,7 +132,6 @@ def restore(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if type(module) in BACK:
             module.__class__ = BACK[type(module)]
-            module.__dict__.pop("_unstride", None)
     return model
 
 

@@ -23,12 +23,12 @@ Stock = Callable[[], Tensor]
 def eligible(input: Any, weight: Any, bias: Any) -> bool:
     """Whether the engine computes with these tensors."""
     tensors = [input, weight] if bias is None else [input, weight, bias]
-    if not all(isinstance(each, Tensor) for each in tensors):
-        return False
+    for each in tensors:
+        if not isinstance(each, Tensor) or each.dtype is not input.dtype or not computable(each):
+            return False
     if exporting() or (not torch.compiler.is_compiling() and (_transforming() or torch.is_autocast_enabled("cpu"))):
         return False
-    same = all(each.dtype is input.dtype and computable(each) for each in tensors)
-    return same and (bias is None or bias.ndim == 1)
+    return bias is None or bias.ndim == 1
 
 
 def _transforming() -> bool:

@@ -13,79 +13,15 @@ order for both directions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...engine import execute
-from ...geometry import Axis, Layer
-from .arrays import Array, as_array, as_tensor, follow, lies_last, new_output
-
-CACHED = 4096
-"""layers remembered"""
-
-
-@lru_cache(maxsize=CACHED)
-def layer_of(
-    given: tuple[int, ...],
-    weights: tuple[int, ...],
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    before: tuple[int, ...],
-    size: tuple[int, ...],
-    groups: int,
-    transposed: bool,
-    bias: bool,
-) -> Layer:
-    """The framework-free layer for inputs of the spatial size ``given`` and outputs of ``size``."""
-    small, large = (given, size) if transposed else (size, given)
-    parts = zip(small, large, weights[2:], stride, dilation, before, strict=True)
-    return Layer(tuple(Axis(*part) for part in parts), weights[0], weights[1] * groups, groups, transposed, bias)
-
-
-def _layer(
-    x: Tensor,
-    weights: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-    bias: bool = False,
-) -> Layer:
-    parts = (tuple(x.shape[2:]), tuple(weights), tuple(stride), tuple(dilation), tuple(before), tuple(size))
-    return layer_of(*parts, groups, transposed, bias)
-
-
-def compute(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    """The layer's output of the spatial size ``size``; records nothing."""
-    follow()
-    layer = _layer(x, weight.shape, stride, dilation, before, size, groups, transposed, bias is not None)
-    addend = None if bias is None else as_array(bias)
-    return settled(execute.run(layer, as_array(x), as_array(weight), addend), x)
-
-
-def settled(y: Array, x: Tensor) -> Tensor:
-    """The output with its channels lying as the input's do: where they do not, moved."""
-    made = as_tensor(y)
-    last = lies_last(x)
-    packed = made.movedim(1, -1) if last else made
-    if packed.is_contiguous():
-        return made
-    return packed.contiguous().movedim(-1, 1) if last else made.contiguous()
+from . import kept
+from .arrays import new_output
+from .computation import compute, compute_gradient
 
 
 def _fake(
@@ -104,24 +40,6 @@ def _fake(
     return new_output(x, channels, list(size))
 
 
-def compute_gradient(
-    x: Tensor,
-    grad: Tensor,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    kernel: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    """The gradient for the weights, from the layer's input and its output's gradient."""
-    follow()
-    small, large = (x, grad) if transposed else (grad, x)
-    weights = (small.shape[1], large.shape[1] // groups, *kernel)
-    layer = _layer(x, weights, stride, dilation, before, grad.shape[2:], groups, transposed)
-    return as_tensor(execute.weight_gradient(layer, as_array(x), as_array(grad))).contiguous()
-
-
 def _fake_gradient(
     x: Tensor,
     grad: Tensor,
@@ -138,22 +56,19 @@ def _fake_gradient(
 
 
 _RELATION = "SymInt[] stride, SymInt[] dilation, SymInt[] before, SymInt[] {}, SymInt groups, bool transposed"
-apply: Any = torch.library.custom_op(
-    "unstride::apply",
-    compute,
-    mutates_args=(),
-    device_types="cpu",
-    schema=f"(Tensor x, Tensor weight, Tensor? bias, {_RELATION.format('size')}) -> Tensor",
-)
-weight_gradient: Any = torch.library.custom_op(
-    "unstride::weight_gradient",
-    compute_gradient,
-    mutates_args=(),
-    device_types="cpu",
-    schema=f"(Tensor x, Tensor grad, {_RELATION.format('kernel')}) -> Tensor",
-)
-apply.register_fake(_fake)
-weight_gradient.register_fake(_fake_gradient)
+APPLY, WEIGHT_GRADIENT = "unstride::apply", "unstride::weight_gradient"
+_SCHEMAS = {
+    APPLY: f"(Tensor x, Tensor weight, Tensor? bias, {_RELATION.format('size')}) -> Tensor",
+    WEIGHT_GRADIENT: f"(Tensor x, Tensor grad, {_RELATION.format('kernel')}) -> Tensor",
+}
+for _name, _schema in _SCHEMAS.items():
+    torch.library.define(_name, _schema, tags=(torch.Tag.pt2_compliant_tag,))
+torch.library.impl(APPLY, "CPU", kept.compute)
+torch.library.impl(WEIGHT_GRADIENT, "CPU", compute_gradient)
+torch.library.register_fake(APPLY, _fake)
+torch.library.register_fake(WEIGHT_GRADIENT, _fake_gradient)
+apply: Any = torch.ops.unstride.apply.default
+weight_gradient: Any = torch.ops.unstride.weight_gradient.default
 
 
 def is_plain(*tensors: Tensor) -> bool:
@@ -187,11 +102,11 @@ def _recorded(*tensors: Tensor | None) -> bool:
 
 
 def applied(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
-    """The layer's output; recorded where it must be."""
+    """The layer's output; recorded where it must be, and where not, with weights packed once."""
     if not is_plain(x, weight):
         made: Tensor = apply(x, weight, bias, *relation)
         return made
-    run = Applied.apply if _recorded(x, weight, bias) else compute
+    run = Applied.apply if _recorded(x, weight, bias) else kept.compute
     return run(x, weight, bias, *relation)
 
 
@@ -260,6 +175,6 @@ class Differentiated(torch.autograd.Function):  # type: ignore[misc]  # torch is
     backward = staticmethod(_backward_gradient)
 
 
-apply.register_autograd(_backward, setup_context=_keep)
-weight_gradient.register_autograd(_backward_gradient, setup_context=_keep_gradient)
-torch.library.register_autocast("unstride::apply", "cpu", torch.bfloat16)
+torch.library.register_autograd(APPLY, _backward, setup_context=_keep)
+torch.library.register_autograd(WEIGHT_GRADIENT, _backward_gradient, setup_context=_keep_gradient)
+torch.library.register_autocast(APPLY, "cpu", torch.bfloat16)

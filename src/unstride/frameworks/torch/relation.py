@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
+
 Ints: TypeAlias = int | Sequence[int]
+CACHED = 4096
+"""answers remembered"""
 
 
 class Relation(NamedTuple):
     """The arguments of ``operator.apply`` after the tensors."""
 
-    stride: list[int]
-    dilation: list[int]
-    before: list[int]
-    size: list[int]
+    stride: Sequence[int]
+    dilation: Sequence[int]
+    before: Sequence[int]
+    size: Sequence[int]
     """the output's spatial size"""
     groups: int
     transposed: bool
@@ -42,6 +47,22 @@ def fulls(size: Sequence[int], stride: Sequence[int], span: Sequence[int]) -> li
     return [(n - 1) * s + e for n, s, e in zip(size, stride, span, strict=True)]
 
 
+def _remembered(find: Callable[..., Relation | None]) -> Callable[..., Relation | None]:
+    """The function, with its answers remembered for arguments that can be: a model asks the same each time."""
+    known = lru_cache(maxsize=CACHED)(find)
+
+    def answer(*arguments: Any) -> Relation | None:
+        if torch.compiler.is_compiling():  # sizes may be symbols
+            return find(*arguments)
+        try:
+            return known(*arguments)
+        except TypeError:  # a list
+            return find(*arguments)
+
+    return answer
+
+
+@_remembered
 def transposed(
     shape: Sequence[int], weight: Sequence[int], stride: Ints, padding: Ints, extra: Ints, groups: int, dilation: Ints
 ) -> Relation | None:
@@ -61,6 +82,7 @@ def transposed(
     return Relation(steps, spread, margins, size, groups, transposed=True)
 
 
+@_remembered
 def forward(
     shape: Sequence[int], weight: Sequence[int], stride: Ints, padding: Ints | str, dilation: Ints, groups: int
 ) -> Relation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 import torch
@@ -47,7 +48,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, found: Relation) ->
     return _CONV[rank](x, weight, bias, found.stride, 0, found.dilation, found.groups)
 
 
-def _margins(before: list[int], after: list[int]) -> list[int]:
+def _margins(before: Sequence[int], after: Sequence[int]) -> list[int]:
     """As ``torch.nn.functional.pad`` takes them: the last axis first."""
     return list(chain(*reversed(list(zip(before, after, strict=True)))))
 
