@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -367,3 +368,28 @@ def test_memory_is_the_output_and_a_tile_for_each_thread(layout: str) -> None:
     grown, output, scratch = map(int, said.stdout.split())
     # scratch is taken in powers of two; the kernel counts its pages late, a few hundred KiB at a time
     assert output * 0.95 <= grown <= output + 2 * scratch + 2**20
+
+
+PAGES = """
+import itertools, resource, statistics
+import numpy as np
+from unstride import set_num_threads
+from unstride.engine import execute
+from unstride.geometry import Axis, Layer
+set_num_threads(1)
+layer = Layer((Axis(128, 256, 4, stride=2, before=1),) * 2, 16, 16, groups=16)
+x, weights = np.ones((1, 16, 128, 128), np.float32), np.ones((16, 1, 4, 4), np.float32)
+asked = [0]
+for _ in range(30):
+    held = [execute.run(layer, x, weights) for _ in range(2)]
+    del held
+    asked.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(statistics.median(after - before for before, after in itertools.pairwise(asked)))
+"""
+OUTPUT_PAGES = 16 * 256 * 256 * 4 // 4096
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc keeps is asked")
+def test_pages_of_outputs_are_not_asked_for_again() -> None:
+    done = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert float(done.stdout) < OUTPUT_PAGES // 4

@@ -1,8 +1,8 @@
 """Weights packed once, for all calls that find them as they were.
 
 PyTorch counts the writes to a tensor, but not those through ``.data`` or through an array over the same memory: so
-fingerprints of the elements are compared, which takes a tenth as long as packing them. They are packed when a layer
-meets them for the second time: a step of training changes them before that.
+fingerprints of the elements are compared. They are packed when a layer meets them for the second time: a step of
+training changes them before that.
 """
 
 from __future__ import annotations
