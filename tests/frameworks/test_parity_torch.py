@@ -233,6 +233,21 @@ def test_the_errors_are_torchs(call: Any) -> None:
     assert str(mine.value) == str(theirs.value)
 
 
+@pytest.mark.parametrize("stride", [1.0, True, (1.0,), (True,), [1], 1])
+def test_what_equals_an_integer_is_asked_of_torch(stride: Any) -> None:
+    """An answer for 1 is remembered; 1.0 and True are equal to it, and not the same to PyTorch."""
+    x, weight = integers(1, 2, 5), integers(2, 2, 3)
+    for function, stock in ((ours.conv1d, F.conv1d), (ours.conv_transpose1d, F.conv_transpose1d)):
+        function(x, weight, stride=1)
+        try:
+            wanted = stock(x, weight, stride=stride)
+        except TypeError:
+            with pytest.raises(TypeError):
+                function(x, weight, stride=stride)
+        else:
+            assert torch.equal(function(x, weight, stride=stride), wanted)
+
+
 def test_written_in_place_during_backward() -> None:
     x, weight = torch.randn(1, 2, 4, 4), torch.randn(2, 2, 3, 3, requires_grad=True)
     for function in (F.conv_transpose2d, ours.conv_transpose2d):

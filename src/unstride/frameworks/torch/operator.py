@@ -97,16 +97,17 @@ _KEYS: int = reduce(
 """what PyTorch's dispatcher knows of a tensor in memory"""
 
 
-def _recorded(*tensors: Tensor | None) -> bool:
-    return torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in tensors)
+def _recorded(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
 
 
 def applied(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
     """The layer's output; recorded where it must be, and where not, with weights packed once."""
-    if not is_plain(x, weight):
+    tensors = (x, weight) if bias is None else (x, weight, bias)
+    if not is_plain(*tensors):
         made: Tensor = apply(x, weight, bias, *relation)
         return made
-    run = Applied.apply if _recorded(x, weight, bias) else kept.compute
+    run = Applied.apply if _recorded(*tensors) else kept.compute
     return run(x, weight, bias, *relation)
 
 

@@ -33,7 +33,8 @@ def per_axis(value: Any, rank: int) -> list[int] | None:
         return [value] * rank
     if isinstance(value, Sequence) and not isinstance(value, str):
         entries = list(value) * rank if len(value) == 1 else list(value)
-        return entries if len(entries) == rank and all(isinstance(each, int) for each in entries) else None
+        whole = all(isinstance(each, int) and not isinstance(each, bool) for each in entries)
+        return entries if len(entries) == rank and whole else None
     return None
 
 
@@ -52,14 +53,15 @@ def _remembered(find: Callable[..., Relation | None]) -> Callable[..., Relation 
     known = lru_cache(maxsize=CACHED)(find)
 
     def answer(*arguments: Any) -> Relation | None:
-        if torch.compiler.is_compiling():  # sizes may be symbols
-            return find(*arguments)
-        try:
-            return known(*arguments)
-        except TypeError:  # a list
-            return find(*arguments)
+        # symbols of a compiler and lists have no hash; 1.0 and True have that of 1
+        return (known if all(map(_plain, arguments)) else find)(*arguments)
 
     return answer
+
+
+def _plain(value: Any) -> bool:
+    kind = type(value)
+    return kind is int or kind is str or (kind in (tuple, torch.Size) and all(type(each) is int for each in value))
 
 
 @_remembered
