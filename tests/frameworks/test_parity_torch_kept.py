@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
-ours = pytest.importorskip("unstride.frameworks.torch")
-from unstride.engine import execute  # noqa: E402 - only where torch is
-from unstride.frameworks.torch import kept  # noqa: E402 - likewise
+from unstride.engine import execute
+
+torch = pytest.importorskip("torch", reason="the weights are PyTorch's")
+ours = pytest.importorskip("unstride.frameworks.torch", reason="it needs PyTorch")
+kept = pytest.importorskip("unstride.frameworks.torch.kept", reason="it needs PyTorch")
 
 nn, F = torch.nn, torch.nn.functional
 pytestmark = pytest.mark.parity

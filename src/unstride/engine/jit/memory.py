@@ -85,7 +85,7 @@ def keep_freed() -> None:
     """Bring the allocator to keep what is freed for the next call.
 
     glibc gives it back to the system unless a block as large has been freed before, and then each call asks for the
-    pages of its output again, which for a depthwise layer takes half as long as its sums.
+    pages of its output again.
     """
     np.empty(LEARNT, np.uint8)  # freed at once, never touched
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from torch import Tensor
 
@@ -36,36 +37,16 @@ def _known(
     return Layer(tuple(Axis(*part) for part in parts), weights[0], weights[1] * groups, groups, transposed, bias)
 
 
-def layer_of(
-    x: Tensor,
-    weights: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-    bias: bool = False,
-) -> Layer:
-    """The framework-free layer for this input, weights of this shape, and outputs of the spatial size ``size``."""
-    parts = (tuple(x.shape[2:]), tuple(weights), tuple(stride), tuple(dilation), tuple(before), tuple(size))
-    return _known(*parts, groups, transposed, bias)
+def layer_of(x: Tensor, weights: Sequence[int], relation: Sequence[Any], *, bias: bool = False) -> Layer:
+    """The framework-free layer for this input and weights of this shape; ``relation`` as in ``relation.Relation``."""
+    *lists, groups, transposed = relation
+    return _known(tuple(x.shape[2:]), tuple(weights), *map(tuple, lists), groups, transposed, bias)
 
 
-def compute(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    """The layer's output of the spatial size ``size``."""
+def compute(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
+    """The layer's output."""
     follow()
-    layer = layer_of(x, weight.shape, stride, dilation, before, size, groups, transposed, bias is not None)
+    layer = layer_of(x, weight.shape, relation, bias=bias is not None)
     addend = None if bias is None else as_array(bias)
     return settled(execute.run(layer, as_array(x), as_array(weight), addend), x)
 
@@ -80,19 +61,20 @@ def settled(y: Array, x: Tensor) -> Tensor:
     return packed.contiguous().movedim(-1, 1) if last else made.contiguous()
 
 
-def compute_gradient(
-    x: Tensor,
-    grad: Tensor,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    kernel: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    """The gradient for the weights, from the layer's input and its output's gradient."""
+def compute_gradient(x: Tensor, grad: Tensor, *relation: Any) -> Tensor:
+    """The gradient for the weights, from the layer's input and its output's gradient; the taps in the size's place."""
     follow()
-    small, large = (x, grad) if transposed else (grad, x)
-    weights = (small.shape[1], large.shape[1] // groups, *kernel)
-    layer = layer_of(x, weights, stride, dilation, before, grad.shape[2:], groups, transposed)
+    layer = layer_of(x, gradient_shape(x, grad, relation), _sized(relation, grad.shape[2:]))
     return as_tensor(execute.weight_gradient(layer, as_array(x), as_array(grad))).contiguous()
+
+
+def gradient_shape(x: Tensor, grad: Tensor, relation: Sequence[Any]) -> tuple[int, ...]:
+    """Of the gradient for the weights."""
+    *_, kernel, groups, transposed = relation
+    small, large = (x, grad) if transposed else (grad, x)
+    return small.shape[1], large.shape[1] // groups, *kernel
+
+
+def _sized(relation: Sequence[Any], size: Sequence[int]) -> tuple[Any, ...]:
+    *steps, _, groups, transposed = relation
+    return *steps, size, groups, transposed

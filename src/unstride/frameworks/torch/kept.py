@@ -7,7 +7,7 @@ training changes them before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -40,20 +40,9 @@ _met: Any = WeakTensorKeyDictionary()
 """for each weight, by layer; gone when the weight is"""
 
 
-def compute(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    """The layer's output of the spatial size ``size``."""
-    relation = (stride, dilation, before, size, groups, transposed)
-    layer = computation.layer_of(x, weight.shape, *relation, bias is not None)
+def compute(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
+    """The layer's output."""
+    layer = computation.layer_of(x, weight.shape, relation, bias=bias is not None)
     prepared = _prepared(layer, weight, bias) if jit.available() else None
     if prepared is None:
         return computation.compute(x, weight, bias, *relation)

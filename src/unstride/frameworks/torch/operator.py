@@ -12,7 +12,6 @@ order for both directions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -21,38 +20,17 @@ from torch import Tensor
 
 from . import kept
 from .arrays import new_output
-from .computation import compute, compute_gradient
+from .computation import compute, compute_gradient, gradient_shape
 
 
-def _fake(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    size: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    del bias, stride, dilation, before
-    channels = weight.shape[1] * groups if transposed else weight.shape[0]
-    return new_output(x, channels, list(size))
+def _fake(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
+    del bias
+    *_, size, groups, transposed = relation
+    return new_output(x, weight.shape[1] * groups if transposed else weight.shape[0], list(size))
 
 
-def _fake_gradient(
-    x: Tensor,
-    grad: Tensor,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    before: Sequence[int],
-    kernel: Sequence[int],
-    groups: int,
-    transposed: bool,
-) -> Tensor:
-    del stride, dilation, before
-    small, large = (x, grad) if transposed else (grad, x)
-    return x.new_empty((small.shape[1], large.shape[1] // groups, *kernel))
+def _fake_gradient(x: Tensor, grad: Tensor, *relation: Any) -> Tensor:
+    return x.new_empty(gradient_shape(x, grad, relation))
 
 
 _RELATION = "SymInt[] stride, SymInt[] dilation, SymInt[] before, SymInt[] {}, SymInt groups, bool transposed"
