@@ -245,3 +245,16 @@ def test_what_suits() -> None:
     assert not rows.suits(square(8, 4, 2, 1, 64, 64), channels_first=True, lanes=8)
     assert not rows.suits(square(4, 4, 2, 1, 64, 64, 64), channels_first=True, lanes=8)
     assert not rows.suits(replace(square(32, 4, 2, 1, 3, 64), transposed=False), channels_first=True, lanes=8)
+
+
+@pytest.mark.parametrize("channels", range(1, 20))
+def test_the_length_of_a_single_axis_does_not_choose(channels: int) -> None:
+    """Pieces of a stream have the bits of the whole, so the same family."""
+    for inputs in (1, 64, 512):
+        chosen = {
+            rows.suits(
+                Layer((Axis(length, 2 * length, 4, 2, before=1),), inputs, channels), channels_first=True, lanes=8
+            )
+            for length in (1, 20, 1000, 10**6)
+        }
+        assert len(chosen) == 1

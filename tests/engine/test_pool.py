@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from unstride import UnstrideError, num_threads, set_num_threads
 from unstride.engine import threads as number
-from unstride.engine.jit import binary, pool
+from unstride.engine.jit import binary, pool, sharing
 from unstride.engine.jit.target import Target, named
 
 ROOT = Path(__file__).parents[2]
@@ -366,8 +366,6 @@ print("ok")
 
 @pytest.mark.parametrize("triple", ["aarch64-unknown-linux-gnu", "riscv64-unknown-linux-gnu", "x86_64-pc-windows-msvc"])
 def test_code_for_other_machines_is_whole(triple: str) -> None:
-    from unstride.engine.jit import sharing
-
     target = named(triple, "x86-64-v3" if triple.startswith("x86") else "generic")
     if "riscv" in triple:
         target = Target(triple, "generic-rv64", "+a", 16, 32)

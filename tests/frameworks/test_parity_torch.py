@@ -271,6 +271,15 @@ def test_compiled_and_exported() -> None:
     torch.testing.assert_close(exported.module()(x), net(x))
 
 
+def test_an_accelerated_model_is_compiled_without_a_warning() -> None:
+    net = nn.Sequential(nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval()
+    x = torch.randn(2, 3, 7, 8)
+    expected = net(x)
+    ours.accelerate(net)
+    compiled = torch.compile(net, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), expected, rtol=1e-4, atol=1e-5)
+
+
 WINDOWS: list[dict[str, Any]] = [
     {"padding": "same"},
     {"padding": "full"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -98,17 +99,91 @@ def test_training_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gone_when_the_weight_is() -> None:
     gc.collect()
-    before = len(kept._met)
+    before = len(kept._known)
     module = nn.Conv1d(3, 3, 3)
     ours.accelerate(module)
     with torch.no_grad():
         for size in range(5, 5 + 2 * kept.LAYERS):
             module(torch.randn(1, 3, size))
             module(torch.randn(1, 3, size))
-        assert len(kept._met[module.weight]) <= kept.LAYERS
+        assert len(kept._known[module.weight].layers) <= kept.LAYERS
         copied = copy.deepcopy(module)
         copied(torch.randn(1, 3, 5))
-    assert len(kept._met) == before + 2
+    assert len(kept._known) == before + 2
     del module, copied
     gc.collect()
-    assert len(kept._met) == before
+    assert len(kept._known) == before
+
+
+def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, no call may be unlike those before."""
+    monkeypatch.setattr(kept, "_met", lambda *_: pytest.fail("not remembered"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("size", [3, 40])
+def test_the_third_call_is_remembered(monkeypatch: pytest.MonkeyPatch, dtype: Any, size: int, *, last: bool) -> None:
+    if dtype is torch.bfloat16:
+        pytest.importorskip("ml_dtypes", reason="NumPy has no bfloat16 of its own")
+    weight, bias = torch.randn(16, 8, 3, 3, dtype=dtype), torch.randn(8, dtype=dtype)
+    inputs = [torch.randn(2, 16, size, size, dtype=dtype) for _ in range(2)]
+    if last:
+        inputs = [x.to(memory_format=torch.channels_last) for x in inputs]
+    first = [[ours.conv_transpose2d(x, weight, bias, stride=2) for x in inputs] for _ in range(2)][-1]
+    if dtype is not torch.bfloat16:
+        remembered(monkeypatch)
+    for x, y in zip(inputs, first, strict=True):
+        again = ours.conv_transpose2d(x, weight, bias, stride=2)
+        assert torch.equal(again, y)
+        assert again.stride() == y.stride()
+
+
+def test_calls_that_differ_in_one_thing() -> None:
+    """Of the same weights at the same place: no call is taken for another."""
+    weight, biases = torch.randn(4, 4, 3, 3), torch.randn(2, 8)
+    x, y = torch.randn(2, 4, 6, 6), torch.randn(2, 4, 6, 5)
+    spread = biases[:1, :1].expand(4, 1)[:, 0]
+    calls: list[tuple[Any, Any, dict[str, Any]]] = [
+        (x, None, {}),
+        (x, biases[0, :4], {}),
+        (x, biases[0, ::2], {}),
+        (x, spread, {}),
+        (x, biases[1, :4], {}),
+        (y, None, {}),
+        (x[:1], None, {}),
+        (x.transpose(2, 3), None, {}),
+        (x.to(memory_format=torch.channels_last), None, {}),
+        (x, None, {"stride": 2}),
+        (x, None, {"padding": 1}),
+        (x, None, {"dilation": 2}),
+        (x, None, {"stride": (1, 2)}),
+    ]
+    for _ in range(4):
+        for given, bias, words in calls:
+            expected = F.conv2d(given, weight, bias, **words)
+            torch.testing.assert_close(ours.conv2d(given, weight, bias, **words), expected, rtol=1e-4, atol=1e-5)
+    data = weight.data
+    for other in (data.transpose(2, 3), data.transpose(0, 1), data[:, :, :2], data[:2], data[:1].expand(4, 4, 3, 3)):
+        weight.data = other
+        for _ in range(3):
+            torch.testing.assert_close(ours.conv2d(x, weight), F.conv2d(x, weight), rtol=1e-4, atol=1e-5)
+
+
+def test_a_default_device_does_not_matter() -> None:
+    weight, x = torch.randn(8, 8, 3, 3), torch.randn(2, 8, 40, 40)
+    expected = F.conv2d(x, weight)
+    with torch.device("meta"):
+        for _ in range(4):
+            torch.testing.assert_close(ours.conv2d(x, weight), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_threads_that_call_while_the_weights_change() -> None:
+    """Each call computes with the weights as they are; a barrier parts the writes from the calls."""
+    weight, x = torch.ones(8, 8, 3, 3), torch.randn(1, 8, 40, 40)
+    unit = F.conv2d(x, weight)
+    with ThreadPoolExecutor(4) as pool:
+        for factor in range(1, 20):
+            weight.data.fill_(factor)
+            for y in pool.map(lambda _: ours.conv2d(x, weight), range(8)):
+                torch.testing.assert_close(y, factor * unit, rtol=1e-4, atol=1e-3)

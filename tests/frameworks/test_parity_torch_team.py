@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import threading
@@ -19,13 +18,14 @@ from unstride.engine import threads as number
 from unstride.engine.jit import pool
 from unstride.frameworks.torch import arrays
 
+from ..engine import pages
 from ..engine.test_pool import MOST, ROOT, Cells
 
 pytestmark = pytest.mark.parity
 
-PARALLEL = arrays._team()
+TEAM = arrays._team()
 
-openmp = pytest.mark.skipif(not PARALLEL, reason="this PyTorch's threads are not those of a GOMP library")
+openmp = pytest.mark.skipif(not TEAM, reason="this PyTorch's threads are not those of a GOMP library")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def _followed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @given(count=st.integers(0, 300), threads=st.integers(1, MOST), cap=st.none() | st.integers(1, MOST + 2))
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_index_is_done_once_by_distinct_workers(count: int, threads: int, cap: int | None) -> None:
-    number.follow(threads, PARALLEL)
+    number.follow(threads, TEAM)
     done = Cells(count, turns=20).run(cap)
     assert sum(done) == count
     assert not any(done[min(threads, cap or threads, max(count, 1)) :])
@@ -50,7 +50,7 @@ def test_every_index_is_done_once_by_distinct_workers(count: int, threads: int, 
 
 @openmp
 def test_both_threads_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    number.follow(2, PARALLEL)
+    number.follow(2, TEAM)
     monkeypatch.setattr(pool, "_open", None)  # our own are not asked
     monkeypatch.setattr(pool, "_pool", None)
     cells, total = Cells(64, turns=1_000_000), [0, 0]
@@ -63,7 +63,7 @@ def test_both_threads_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @openmp
 def test_many_python_threads_at_once() -> None:
-    number.follow(2, PARALLEL)
+    number.follow(2, TEAM)
     failed: list[BaseException] = []
 
     def call() -> None:
@@ -82,15 +82,16 @@ def test_many_python_threads_at_once() -> None:
 
 
 def test_a_number_of_the_users_own_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    number.follow(2, 1)
-    assert (number.num_threads(), number.team()) == (2, 1)
+    team = number.Team(1, 2)
+    number.follow(2, team)
+    assert (number.num_threads(), number.team()) == (2, team)
     number.set_num_threads(3)
-    assert (number.num_threads(), number.team()) == (3, 0)
+    assert (number.num_threads(), number.team()) == (3, None)
     monkeypatch.setattr(number, "_chosen", None)
     monkeypatch.setenv(number.THREADS_VARIABLE, "4")
-    number.follow(2, 1)
+    number.follow(2, team)
     monkeypatch.setattr(number, "_default", None)
-    assert (number.num_threads(), number.team()) == (4, 0)
+    assert (number.num_threads(), number.team()) == (4, None)
 
 
 FORKED = """
@@ -145,7 +146,6 @@ PAGES = 16 * 16 * 32 * 32 * 4 // 4096
 """of one of the model's outputs"""
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc keeps is asked")
+@pages.glibc
 def test_pages_of_outputs_are_not_asked_for_again() -> None:
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    assert float(done.stdout) < PAGES // 4
+    assert pages.printed(FAULTS) < PAGES // 4

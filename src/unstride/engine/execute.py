@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -24,10 +24,11 @@ from .ends import Activation, Ends
 from .jit import run as jit
 from .plan import Footprint, Plan, Whole, plan
 
+if TYPE_CHECKING:
+    from .jit.calls import Job
+
 Array = NDArray[Any]
 DType = np.dtype[Any]
-
-
 Gradient = Callable[[Array, Array], Array]
 """the weights' gradient from the input and the output's gradient"""
 
@@ -73,6 +74,12 @@ class Ready(Protocol):
 
     def written(self, x: Array) -> Array:
         """The output as it lies in memory, from data that lies as the engine wants it; nothing is checked."""
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        """Likewise, from one address to another, where ``complete``; a job is done in the same turn."""
+
+    complete: bool
+    """whether ``at`` computes all of the output"""
 
 
 class Direct(Protocol):

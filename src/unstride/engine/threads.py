@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from ..errors import Reason, UnstrideError
 
@@ -16,9 +17,10 @@ MAX_THREADS = 4096
 
 _chosen: int | None = None
 _followed: int | None = None
-_team = 0
+_team: Team | None = None
 _forked = False
-_default: int | None = None
+_default: tuple[int, bool] | None = None
+"""a number, and whether the environment names it"""
 _share: ContextVar[int | None] = ContextVar("share", default=None)
 
 
@@ -32,13 +34,18 @@ def num_threads() -> int:
 
 
 def _settled() -> int:
-    global _default  # noqa: PLW0603 - read once for the process
     if _chosen is not None:
         return _chosen
-    if _default is None:
-        text = os.environ.get(THREADS_VARIABLE)
-        _default = _cpus() if text is None else _parsed(text)
-    return _default if _followed is None else _followed
+    default, named = _default or _read()
+    return default if _followed is None or named else _followed
+
+
+def _read() -> tuple[int, bool]:
+    """The default, once for the process."""
+    global _default  # noqa: PLW0603 - read once for the process
+    text = os.environ.get(THREADS_VARIABLE)
+    _default = (_cpus(), False) if text is None else (_parsed(text), True)
+    return _default
 
 
 def set_num_threads(count: int) -> None:
@@ -65,20 +72,29 @@ def sharing(count: int) -> Iterator[None]:
         _share.reset(before)
 
 
-def follow(count: int, team: int = 0) -> None:
+class Team(NamedTuple):
+    """The functions of a framework's OpenMP threads, by their addresses."""
+
+    parallel: int
+    """``GOMP_parallel``"""
+    number: int
+    """``omp_get_thread_num``"""
+
+
+def follow(count: int, team: Team | None = None) -> None:
     """Use as many threads as the framework that calls; a number that the user gave this library holds.
 
-    ``team`` is the address of OpenMP's ``GOMP_parallel``, where those threads are OpenMP's.
+    ``team`` is there where those threads are OpenMP's.
     """
-    global _followed, _team  # noqa: PLW0603 - a setting of the process
-    _followed = None if THREADS_VARIABLE in os.environ else max(1, min(count, MAX_THREADS))
-    _team = team
+    global _followed, _team
+    _followed, _team = max(1, min(count, MAX_THREADS)), team
 
 
-def team() -> int:
-    """The address by which the threads of the framework that calls are reached; 0 where the engine's own are used."""
+def team() -> Team | None:
+    """How the threads of the framework that calls are reached; none where the engine's own are used."""
+    _, named = _default or _read()
     # a child has the library's state but none of its threads
-    return 0 if _forked or _chosen is not None or _followed is None else _team
+    return None if _forked or named or _chosen is not None or _followed is None else _team
 
 
 def _parsed(text: str) -> int:

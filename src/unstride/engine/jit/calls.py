@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,8 +21,24 @@ from .records import WORD, Call, size
 PRODUCTS = 2**19
 """multiply-accumulates up to which sharing a call costs more than it saves"""
 
-Starter = Callable[[Array, Array, Array | None], None]
-"""computes its second argument from its first, and a residual if there is one: arrays as the code wants them"""
+
+class Job(NamedTuple):
+    """Tasks that have nothing to do with a layer's, to be done among them."""
+
+    task: int
+    context: int
+    tasks: int
+
+
+class Starter(Protocol):
+    """Computes an output from an input."""
+
+    def __call__(self, x: Array, y: Array, residual: Array | None) -> None:
+        """The second from the first, and a residual if there is one: arrays as the code wants them."""
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        """The same by the arrays' addresses, without a residual."""
+
 
 Caller = Callable[[Array, Array, int, int], None]
 """the same, with the addresses of packed weights and bias"""
@@ -50,37 +67,62 @@ class Errand(IntEnum):
     BIAS = 4
 
 
+class Both(IntEnum):
+    """Two jobs done in one turn."""
+
+    TASK = 0
+    CONTEXT = 1
+    COUNT = 2
+    NEXT_TASK = 3
+    NEXT_CONTEXT = 4
+    NEXT_COUNT = 5
+
+
 def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -> Starter:
     """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
     if products <= PRODUCTS and address_offset() is not None:
-        return _alone(task, tables, weights, bias)
-    return _shared(task, tables, weights, bias, products)
+        return _Alone(task, tables, weights, bias)
+    return _Shared(task, tables, weights, bias, products)
 
 
 def late_starter(task: int, tables: Tables, late: Late, bias: int, products: int) -> Starter:
     """How a layer is called whose weights are yet to be packed."""
-    return _shared(task, tables, late, bias, products)
+    return _Shared(task, tables, late, bias, products)
 
 
-def _shared(task: int, tables: Tables, weights: int | Late, bias: int, products: int) -> Starter:
+class _Shared:
     """The tasks done by the pool, or by the caller where they are few."""
-    plan, tasks, step = tables.plan.ctypes.data, tables.task_count, tables.scratch
-    if isinstance(weights, Late):
-        given, pack, block = int(weights.record.ctypes.data), weights.pack, weights.step
-    else:
-        given, pack, block = weights, 0, 0
 
-    def start(x: Array, y: Array, residual: Array | None) -> None:
-        threads = min(num_threads(), tasks) if products > PRODUCTS else 1
+    __slots__ = ("_bias", "_most", "_pack", "_plan", "_step", "_tables", "_task", "_tasks", "_weights")
+
+    def __init__(self, task: int, tables: Tables, weights: int | Late, bias: int, products: int) -> None:
+        self._task, self._tables, self._bias = task, tables, bias
+        self._plan, self._tasks, self._step = tables.plan.ctypes.data, tables.task_count, tables.scratch
+        self._most = tables.task_count if products > PRODUCTS else 1
+        if isinstance(weights, Late):
+            self._weights, self._pack = int(weights.record.ctypes.data), (weights.pack, weights.step)
+        else:
+            self._weights, self._pack = weights, (0, 0)
+
+    def __call__(self, x: Array, y: Array, residual: Array | None) -> None:
+        self._start(x.ctypes.data, y.ctypes.data, 0 if residual is None else residual.ctypes.data, None)
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        self._start(x, y, 0, beside)
+
+    def _start(self, x: int, y: int, residual: int, beside: Job | None) -> None:
+        threads, step = min(num_threads(), self._most), self._step
+        pack, block = self._pack
         scratch = take(threads * (step + block))
         scratch.words[: threads * step // WORD : step // WORD] = 0
-        added = 0 if residual is None else residual.ctypes.data
-        arrays = (plan, x.ctypes.data, given, bias, y.ctypes.data, added, scratch.address)
+        arrays = (self._plan, x, self._weights, self._bias, y, residual, scratch.address)
         fields = array("q", (*arrays, pack, scratch.address + threads * step))
-        pool.run(task, fields.buffer_info()[0], tasks, threads)
+        task, context, count = self._task, fields.buffer_info()[0], self._tasks
+        if beside is not None:
+            both = array("q", (task, context, count, *beside))
+            task, context, count = _code().address("both"), both.buffer_info()[0], count + beside.tasks
+        pool.run(task, context, count, threads)
         give(scratch, threads * (step + block))
-
-    return start
 
 
 def caller(task: int, tables: Tables, products: int) -> Caller:
@@ -100,22 +142,30 @@ def caller(task: int, tables: Tables, products: int) -> Caller:
     return call
 
 
-def _alone(task: int, tables: Tables, weights: int, bias: int) -> Starter:
+class _Alone:
     """One compiled call for all tasks, which reads the arrays' addresses itself: NumPy takes longer to tell them."""
-    errand = np.array([task, tables.task_count, tables.plan.ctypes.data, weights, bias], np.int64)
-    nothing = np.zeros(1, np.int64)
-    address, none, step = errand.ctypes.data, nothing.ctypes.data, tables.scratch
-    code, offset = _errands(), address_offset() or 0
 
-    def start(
-        x: Array, y: Array, residual: Array | None, _kept: tuple[Array, Tables, Array] = (errand, tables, nothing)
-    ) -> None:
-        scratch = take(step)
-        added = none if residual is None else id(residual) + offset
-        code(address, id(x) + offset, id(y) + offset, added, scratch.address)
-        give(scratch, step)
+    __slots__ = ("_address", "_code", "_errand", "_none", "_nothing", "_offset", "_step", "_tables")
 
-    return start
+    def __init__(self, task: int, tables: Tables, weights: int, bias: int) -> None:
+        self._errand = np.array([task, tables.task_count, tables.plan.ctypes.data, weights, bias], np.int64)
+        self._nothing, self._tables, self._step = np.zeros(1, np.int64), tables, tables.scratch
+        self._address, self._none = self._errand.ctypes.data, self._nothing.ctypes.data
+        self._code, self._offset = _errands(), address_offset() or 0
+
+    def __call__(self, x: Array, y: Array, residual: Array | None) -> None:
+        scratch, offset = take(self._step), self._offset
+        added = self._none if residual is None else id(residual) + offset
+        self._code(self._address, id(x) + offset, id(y) + offset, added, scratch.address)
+        give(scratch, self._step)
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        if beside is not None:
+            pool.run(*beside, 1)
+        scratch, places = take(self._step), array("q", (x, y))
+        place = places.buffer_info()[0]
+        self._code(self._address, place, place + WORD, self._none, scratch.address)
+        give(scratch, self._step)
 
 
 @cache
@@ -132,17 +182,25 @@ def address_offset() -> int | None:
 
 
 @cache
+def _code() -> binary.Binary:
+    return binary.load("calls", lambda _: _emit())
+
+
+@cache
 def _errands() -> Callable[[int, int, int, int, int], None]:
-    code = binary.load("errand", lambda _: _emit())
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(code.address("errand"))
-    function.code = code  # type: ignore[attr-defined] # keeps the code in memory
-    return function
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(_code().address("errand"))
 
 
 def _emit() -> ir.Module:
+    """``errand`` and the task ``both``."""
+    module = ir.Module("calls")
+    _emit_errand(Code(module, "errand", 5))
+    _emit_both(Code(module, "both", 3))
+    return module
+
+
+def _emit_errand(c: Code) -> None:
     """``errand(record, x, y, residual, scratch)``: all tasks; the arrays by the addresses of their addresses."""
-    module = ir.Module("errand")
-    c = Code(module, "errand", 5)
     record, x, y, residual, scratch = c.arguments
 
     def field(number: int) -> ir.Value:
@@ -159,4 +217,23 @@ def _emit() -> ir.Module:
     with c.loop(field(Errand.COUNT)) as loop:
         c.builder.call(task, [call, loop.index, c.constant(0)])
     c.done()
-    return module
+
+
+def _emit_both(c: Code) -> None:
+    """The tasks of two jobs, the second's spread evenly among the first's: any range of indices has its share."""
+    record, index, worker = c.arguments
+
+    def get(field: Both) -> ir.Value:
+        return c.load(record, INT, field * WORD)
+
+    def do(task: Both, context: Both, number: ir.Value) -> None:
+        c.builder.call(c.builder.inttoptr(get(task), TASK.as_pointer()), [get(context), number, worker])
+
+    count = c.add(get(Both.COUNT), get(Both.NEXT_COUNT))
+    before, after = (c.div(c.mul(at, get(Both.NEXT_COUNT)), count) for at in (index, c.add(index, 1)))
+    c.either(
+        c.less(before, after),
+        lambda: do(Both.NEXT_TASK, Both.NEXT_CONTEXT, before),
+        lambda: do(Both.TASK, Both.CONTEXT, c.sub(index, before)),
+    )
+    c.done()

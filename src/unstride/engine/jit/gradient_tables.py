@@ -14,12 +14,14 @@ from ..boxes import Strip
 from .gradient_records import PAIR
 from .gradient_shape import Piece, Shape, Slots, pieces, ranges, strips, sums
 from .memory import ALIGNMENT, Array, Table, table
-from .tables import Strides, clipped
+from .tables import AGAIN, LEAST_TASKS, Strides, clipped
 
 PANEL = 16 * 1024
 """bytes of a panel: half of a common first-level cache"""
 WINDOW = 1024 * 1024
 """bytes of a packed window, where a chunk can be that small"""
+WIDEST = 2**26
+"""bytes of one beyond which none is made larger"""
 CHANNELS = (256, 128)
 """channels of the small and of the large side in one task: their panels of a chunk share a second-level cache"""
 FEWEST = 64
@@ -49,7 +51,7 @@ class Tables:
 def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     writer = _Writer(shape)
-    limit = _limit(shape)
+    limit = _enlarged(shape, writer, _limit(shape))
     for piece in pieces(shape.small_size, shape.batch, limit):
         writer.add(piece)
     smalls, larges, splits = _sharing(shape, len(writer.chunks))
@@ -104,6 +106,17 @@ def _limit(shape: Shape) -> int:
         window = prod(shape.layer.stride) * min(shape.larges, CHANNELS[1]) * form.item
         most = min(most, max(1, WINDOW // window))
     return most
+
+
+def _enlarged(shape: Shape, writer: _Writer, limit: int) -> int:
+    """The limit, larger where the windows of the chunks would otherwise be packed again and again."""
+    most, now = AGAIN * shape.batch * prod(shape.large_size), writer.sizes(limit) if shape.large_first else []
+    while sum(now) > most:
+        larger = writer.sizes(2 * limit)
+        if len(larger) < LEAST_TASKS or max(larger) * shape.larges * shape.item > WIDEST:
+            break
+        limit, now = 2 * limit, larger
+    return limit
 
 
 def _in_panels(shape: Shape, smalls: list[range]) -> bool:
@@ -211,10 +224,7 @@ class _Writer:
         found = [self._clipped(axis, smalls) for axis, smalls in enumerate(piece.smalls)]
         if not all(found):
             return
-        windows = tuple(
-            range(size) if axis > piece.cut else _window(kept)
-            for axis, (kept, size) in enumerate(zip(found, shape.large_size, strict=True))
-        )
+        windows = self.windows(piece)
         size, images = prod(map(len, windows)), len(piece.images)
         self.window = max(self.window, size * images)
         key = (
@@ -233,6 +243,19 @@ class _Writer:
         positions, window = prod(map(len, piece.smalls)), prod(map(len, windows[piece.cut :]))
         self.chunks.append((small, large, images, positions, *leads, window, first, last, *slots))
         self.complete.append(complete)
+
+    def sizes(self, limit: int) -> list[int]:
+        """Large positions in the windows of chunks of so many small ones."""
+        chunks = pieces(self.shape.small_size, self.shape.batch, limit)
+        return [len(piece.images) * prod(map(len, self.windows(piece))) for piece in chunks]
+
+    def windows(self, piece: Piece) -> tuple[range, ...]:
+        """The large indices of each axis that a chunk meets; all of them behind the axis that is cut."""
+        found = (self._clipped(axis, smalls) for axis, smalls in enumerate(piece.smalls))
+        return tuple(
+            range(size) if axis > piece.cut else _window(kept)
+            for axis, (kept, size) in enumerate(zip(found, self.shape.large_size, strict=True))
+        )
 
     def _clipped(self, axis: int, smalls: range) -> tuple[Strip, ...]:
         key = (axis, smalls)
@@ -296,7 +319,7 @@ class _Writer:
 def _window(found: tuple[Strip, ...]) -> range:
     """The least range of large indices that the strips meet."""
     met = [indices for strip in found for indices in (strip.inputs[0], strip.inputs[-1])]
-    return range(min(indices[0] for indices in met), max(indices[-1] for indices in met) + 1)
+    return range(0) if not met else range(min(indices[0] for indices in met), max(indices[-1] for indices in met) + 1)
 
 
 def _relative(found: tuple[Strip, ...], smalls: range, window: range) -> tuple[tuple[int, ...], ...]:

@@ -222,6 +222,7 @@ class IRBuilder:
     urem = partialmethod(_two, "urem")
     and_ = partialmethod(_two, "and")
     or_ = partialmethod(_two, "or")
+    xor = partialmethod(_two, "xor")
     shl = partialmethod(_two, "shl")
     lshr = partialmethod(_two, "lshr")
     fadd = partialmethod(_two, "fadd")

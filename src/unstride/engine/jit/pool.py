@@ -27,6 +27,9 @@ from .words import ALIGNMENT, Word
 SPIN = 150e-6
 """seconds that a worker looks for the next job before it sleeps"""
 
+FEW = 32
+"""threads for which there are counters at first, and how many more each time"""
+
 _pool: Pool | None = None
 _lock = Lock()
 _exiting = False
@@ -45,8 +48,8 @@ def run(task: int, context: int, count: int, threads: int | None = None) -> None
         limit = threads
     size, limit = limit, min(limit, count)
     if limit > 1:
-        if (parallel := team()) != 0:
-            openmp.run(parallel, task, context, count, limit, size)
+        if (theirs := team()) is not None:
+            openmp.run(theirs, task, context, count, limit, size)
             return
         pool = _pool or _open()
         helpers = limit - 1 if limit <= pool.size else pool.grow(limit - 1)
@@ -69,14 +72,21 @@ class Pool:
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._most = 0 if _exiting else MAX_THREADS
+        self._counted: list[ctypes.Array[ctypes.c_char]] = []
+        self._counters = self._count(FEW)
         self.size = 1
         """threads, the caller's included"""
+
+    def _count(self, threads: int) -> int:
+        """The address of counters for so many threads; earlier ones stay, for they may be in use."""
+        self._counted.append(ctypes.create_string_buffer(ALIGNMENT * (threads + 1)))
+        return -(-ctypes.addressof(self._counted[-1]) // ALIGNMENT) * ALIGNMENT
 
     def run(self, task: int, context: int, count: int, helpers: int) -> bool:
         """Do a job with at most ``helpers`` workers beside the caller; False where another thread has the pool."""
         caller = get_ident()
         try:
-            sleepers = self._lead(self._block, task, context, count, helpers, caller)
+            sleepers = self._lead(self._block, task, context, count, helpers, caller, self._counters)
             if sleepers > 0:
                 for _ in range(sleepers):
                     self._wakes.put(None)
@@ -100,6 +110,8 @@ class Pool:
                     break
                 self._threads.append(thread)
                 self._words[Word.WORKERS] = len(self._threads)
+                if len(self._threads) % FEW == 0:
+                    self._counters = self._count(len(self._threads) + FEW)
                 self.size = len(self._threads) + 1
             return min(helpers, len(self._threads))
 
@@ -166,7 +178,7 @@ class _Compiled:
 
     alone: Callable[[int, int, int], None]
     spin: Callable[[int, int], None]
-    lead: Callable[[int, int, int, int, int, int], int]
+    lead: Callable[[int, int, int, int, int, int, int], int]
     finish: Callable[[int, int], None]
     serve: Callable[[int], int]
     give_way: int
@@ -180,7 +192,7 @@ def _compiled() -> _Compiled:
     return _Compiled(
         ctypes.CFUNCTYPE(None, word, word, word)(code.address("alone")),
         ctypes.CFUNCTYPE(None, word, word)(code.address("spin")),
-        ctypes.CFUNCTYPE(word, word, word, word, word, word, word)(code.address("lead")),
+        ctypes.CFUNCTYPE(word, *[word] * 7)(code.address("lead")),
         ctypes.CFUNCTYPE(None, word, word)(code.address("finish")),
         ctypes.CFUNCTYPE(word, word)(code.address("serve")),
         _yield_address() or code.address("stay"),

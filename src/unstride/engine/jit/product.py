@@ -16,10 +16,10 @@ from .kernels_product import Form
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import HEADER, WORD
 from .storage import SIZES
-from .tables import AXES, CACHED, Chunk, Strides, Weights, boxes_within, chunks, runs
+from .tables import AXES, CACHED, Chunk, Strides, Weights, boxes_within, chunks, packed, runs, to_pack
 from .target import Target
 
-TASKS = 24
+TASKS = 32
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
 LARGE = 2**21
 """bytes of input that a chunk may span where the weights are as many: within a common third-level cache"""
@@ -199,16 +199,14 @@ def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     layer, form, item = shape.layer, shape.form, shape.item
     position = layer.in_channels * item
-    # each chunk reads all weights: it is worth as much cache
-    most = max(CACHED, min(Weights(layer).taps * shape.tap_bytes * shape.column_groups * shape.packed_blocks, LARGE))
-    pieces = list(chunks(layer, shape.batch, position, -(-TASKS // _ranges(shape)), most))
+    pieces = _pieces(shape, position)
     writer = _Parts(shape)
     rows = [writer.chunk(piece) for piece in pieces]
     columns = list(_columns(shape))
     tasks = _tasks(len(rows), len(columns))
     kept = tuple(table(part) for part in (tasks, rows, writer.parts, writer.runs, columns))
     most = max((len(piece.images) * piece.positions for piece in pieces), default=0)
-    inputs = max((len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces), default=0)
+    inputs = max((packed([piece]) for piece in pieces), default=0)
     x_tile = _rounded(HEADER + 16 * most)
     y_tile = _rounded(x_tile + inputs * position + shape.target.vector_bytes)
     end = _rounded(y_tile + most * shape.width * item)
@@ -220,6 +218,16 @@ def tables(shape: Shape) -> Tables:
     fields = (scratch, x_tile, y_tile, *strides, Weights(layer).taps * shape.tap_bytes)
     plan = np.array([*(table.ctypes.data for table in kept), *fields], np.int64)
     return Tables(plan, len(tasks), scratch, kept, once=len(rows) == 1)
+
+
+def _pieces(shape: Shape, position: int) -> list[Chunk]:
+    """The chunks."""
+    layer, wanted = shape.layer, -(-TASKS // _ranges(shape))
+    # each chunk reads all weights: it is worth as much cache
+    most = max(CACHED, min(Weights(layer).taps * shape.tap_bytes * shape.column_groups * shape.packed_blocks, LARGE))
+    if shape.form.transposes:
+        return to_pack(layer, shape.batch, position, wanted, most, shape.column_groups * shape.blocks)
+    return list(chunks(layer, shape.batch, position, wanted, most))
 
 
 def _ranges(shape: Shape) -> int:

@@ -18,7 +18,7 @@ from .records import WORD, size
 from .rows_pieces import TASKS, Piece, Pieces, cuts
 from .rows_records import Row, Task
 from .rows_shape import Shape
-from .tables import Strides
+from .tables import CACHED, Strides
 from .target import Target
 
 CODE = 16
@@ -28,6 +28,8 @@ FAR = 16
 SHALLOW, FULL = 64, 0.9
 """products of an output up to which packing its channels, as the product family does, costs more than it brings; twice
 as many where channels fill less than that part of the lanes"""
+MOSTLY = 0.75
+"""part of the lanes that channels fill, beyond which rows whose inputs are far away are not worth it"""
 WIDE = 6
 """vectors of a row from which on a depthwise layer runs along it rather than along its channels"""
 LONG = 2**16
@@ -43,10 +45,20 @@ def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
     row, outputs, inputs = _row(layer), layer.out_channels // layer.groups, layer.in_channels // layer.groups
     if layer.groups > 1 and inputs == outputs == 1:
         return row >= WIDE * min(lanes, layer.groups)
-    if outputs <= lanes:
+    if outputs <= lanes and not (_filled(outputs, lanes) > MOSTLY and _streams(layer)):
         return _filled(-(-row // stride), lanes) >= _filled(outputs, lanes)
     products = inputs * prod(layer.kernel) / (prod(layer.stride) if layer.transposed else 1)
     return row >= WIDE * lanes and products <= SHALLOW * (1 if _filled(outputs, lanes) >= FULL else 2)
+
+
+def _streams(layer: Layer) -> bool:
+    """Whether a row's inputs do not fit the cache: each block of channels would read them from farther away.
+
+    Not of one axis: see ``_row``.
+    """
+    rows = prod(layer.kernel[:-1]) / (prod(layer.stride[:-1]) if layer.transposed else 1)
+    inputs = layer.in_channels // layer.groups * rows * layer.input_size[-1]
+    return layer.rank > 1 and inputs > CACHED // 4
 
 
 def _row(layer: Layer) -> int:
@@ -113,7 +125,7 @@ def pack_bias(shape: Shape, bias: Array) -> Array:
 
 def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
-    layer, item, pieces = shape.layer, shape.item, Pieces(shape)
+    layer, item, pieces = shape.layer, shape.item, Pieces.of(shape)
     rows, runs = _rows(shape, pieces.strides)
     tasks, passes = _tasks(shape, pieces), table(_pass_records(shape))
     kept = (tasks.reshape(-1), rows, runs, passes)

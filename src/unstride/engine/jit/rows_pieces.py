@@ -12,9 +12,9 @@ from ...geometry import Axis
 from .memory import ALIGNMENT
 from .records import HEADER
 from .rows_shape import Shape
-from .tables import CACHED, Strides
+from .tables import AGAIN, CACHED, LARGEST, LEAST_TASKS, Strides
 
-TASKS = 24
+TASKS = 32
 """tasks that a layer is cut into where it has the rows: enough to share evenly among a few workers"""
 SMALLEST = 16
 """vectors of a piece of a row that is worth a task"""
@@ -35,12 +35,36 @@ class Pieces:
     """A layer's pieces, and how their inputs lie where the code reads them."""
 
     shape: Shape
+    scale: int = 1
+    """how much larger than a cache that is near they may be, and how many fewer"""
+
+    @classmethod
+    def of(cls, shape: Shape) -> Pieces:
+        """Pieces larger than that cache where their windows would otherwise be packed again and again."""
+        found = cls(shape)
+        inputs = AGAIN * prod(shape.layer.input_size)
+        while shape.packs and found.packed > inputs and CACHED * found.scale < LARGEST:
+            larger = cls(shape, 2 * found.scale)
+            if len(larger.all) * larger.units < LEAST_TASKS:
+                break
+            found = larger
+        return found
+
+    @property
+    def packed(self) -> int:
+        """Input positions of an image that are packed for all pieces."""
+        return sum(prod(map(len, piece.inputs)) for piece in self.all)
+
+    @property
+    def units(self) -> int:
+        """Tasks of each piece."""
+        return self.shape.batch * self.shape.layer.groups * self.shape.blocks
 
     @cached_property
     def all(self) -> tuple[Piece, ...]:
         """The pieces: small enough for their inputs to stay in cache, and enough of them to share."""
         shape = self.shape
-        wanted = -(-TASKS // max(1, shape.batch * shape.layer.groups * shape.blocks))
+        wanted = -(-TASKS // max(1, self.scale * self.units))
         outer = list(self._outer(wanted))
         wanted = -(-wanted // max(1, prod(map(len, outer))))
         windows = [
@@ -83,7 +107,7 @@ class Pieces:
         """How often so many inputs of all channels of a group fit the cache, where they are packed."""
         shape = self.shape
         size = elements * shape.group_inputs * shape.item
-        return CACHED // max(1, size) if shape.packs else CACHED
+        return CACHED * self.scale // max(1, size) if shape.packs else CACHED
 
     def _piece(self, choice: tuple[tuple[range, range], ...]) -> Piece:
         first, last = 0, 0

@@ -20,6 +20,7 @@ from ..plan import Plan
 from .memory import output
 
 if TYPE_CHECKING:
+    from .calls import Job
     from .gradient import Gradient
     from .plans import Bound
 
@@ -160,11 +161,12 @@ class _Placed:
 class Ready(_Placed):
     """With its weights packed."""
 
-    __slots__ = ("_held", "_start")
+    __slots__ = ("_held", "_start", "complete")
 
     def __init__(self, bound: Bound, weights: Array, bias: Array | None, after: Activation | None = None) -> None:
         super().__init__(bound, after)
         self._held, self._start = (weights, bias), bound.starter(weights, bias)
+        self.complete = after is None
 
     def __call__(self, x: Array, residual: Array | None = None) -> Array:
         y = self.written(self._placed(x), None if residual is None else self._placed(residual))
@@ -175,6 +177,10 @@ class Ready(_Placed):
         y = self._allocate(self.shape, self._dtype)
         self._start(x, y, residual)
         return self._after(y) if self._after else y
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        """Fill memory at an address from data at another, both laid out as for ``written``; do other tasks as well."""
+        self._start.at(x, y, beside)
 
 
 class Direct(_Placed):

@@ -1,6 +1,11 @@
-"""How threads share a job, in compiled code: task indices come from an atomic counter, in a block of 64-bit words.
+"""How threads share a job, in compiled code.
 
-The state, the block's first word, is ``jobs so far · 2³² + open places · 2¹⁶ + workers inside``:
+Each has a part of the task indices, one after the other, for neighbours share inputs and weights, and its part of the
+outputs is in its own cache when the next layer has the same parts. Who is done helps the others: the next index of each
+part is an atomic counter.
+
+All else is in a block of 64-bit words. The state, its first, is
+``jobs so far · 2³² + open places · 2¹⁶ + workers inside``:
 
 - the leader writes the job, then opens places, one job more (release);
 - a worker enters by compare-and-swap of the state, to one place fewer and one worker more, and only then reads the
@@ -16,12 +21,13 @@ state, all sequentially consistent, so one of them sees the other. Orders: https
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from llvmlite import ir
 
 from .target import Target
-from .words import Word
+from .words import ALIGNMENT, Word
 
 PLACE, JOB = 1 << 16, 1 << 32
 """one open place, and one job, in the state"""
@@ -31,6 +37,8 @@ BREATH = 32
 
 
 VOID, I64 = ir.VoidType(), ir.IntType(64)
+Task = Callable[[ir.Value], object]
+"""emits the call of the task with an index"""
 BLOCK, BYTES = I64.as_pointer(), ir.IntType(8).as_pointer()
 TASK = ir.FunctionType(VOID, [BYTES, I64, I64]).as_pointer()
 YIELD = ir.FunctionType(ir.IntType(32), []).as_pointer()
@@ -126,21 +134,65 @@ def _declare_hint(module: ir.Module, target: Target) -> Callable[[_Code], None]:
     return emit_hint
 
 
+def emit_parts(
+    code: ir.IRBuilder, counters: ir.Value, worker: ir.Value, parts: ir.Value, count: ir.Value, task: Task
+) -> None:
+    """Do the indices of the worker's part, then those that the others have left; ``counters`` start at 0."""
+    with _each(code, parts) as helped:
+        whose = code.urem(code.add(worker, helped), parts)
+        begin = code.udiv(code.mul(whose, count), parts)
+        end = code.udiv(code.mul(code.add(whose, I64(1)), count), parts)
+        counter = counter_of(code, counters, whose)
+        more, work, none = (code.append_basic_block(name) for name in ("more", "work", "none"))
+        code.branch(more)
+        code.position_at_end(more)
+        index = code.add(begin, code.atomic_rmw("add", counter, I64(1), "monotonic"))
+        code.cbranch(code.icmp_signed("<", index, end), work, none)
+        code.position_at_end(work)
+        task(index)
+        code.branch(more)
+        code.position_at_end(none)
+
+
+def emit_begin(code: ir.IRBuilder, counters: ir.Value, parts: ir.Value) -> None:
+    """Set the counters of so many parts to 0."""
+    with _each(code, parts) as part:
+        code.store_atomic(I64(0), counter_of(code, counters, part), "monotonic", 8)
+
+
+@contextmanager
+def _each(code: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
+    """Every index below a count, one after the other."""
+    turn, body, done = (code.append_basic_block(name) for name in ("turn", "body", "done"))
+    entry = code.block
+    code.branch(turn)
+    code.position_at_end(turn)
+    index = code.phi(I64)
+    index.add_incoming(I64(0), entry)
+    code.cbranch(code.icmp_signed("<", index, count), body, done)
+    code.position_at_end(body)
+    yield index
+    index.add_incoming(code.add(index, I64(1)), code.block)
+    code.branch(turn)
+    code.position_at_end(done)
+
+
+def counter_of(code: ir.IRBuilder, counters: ir.Value, part: ir.Value) -> ir.Value:
+    """The address of a part's counter."""
+    return code.gep(counters, [code.mul(part, I64(ALIGNMENT // 8))])
+
+
 def _emit_drain(module: ir.Module) -> ir.Function:
     """``drain(words, worker)``: do indices until none is left, then close the places."""
     code = _Code(module, "drain", VOID, "words worker")
     code.whole.linkage = "internal"
-    more, work, done = code.blocks("more work done")
     task = code.inttoptr(code.get(Word.TASK), TASK)
     context = code.inttoptr(code.get(Word.CONTEXT), BYTES)
-    count = code.get(Word.COUNT)
-    code.begin(more)
-    index = code.change("add", Word.NEXT, I64(1), "monotonic")
-    code.cbranch(code.icmp_signed("<", index, count), work, done)
-    code.begin(work)
-    code.call(task, [context, index, code.given["worker"]])
-    code.branch(more)
-    code.begin(done)
+    counters, worker = code.inttoptr(code.get(Word.COUNTERS), BLOCK), code.given["worker"]
+    parts = code.add(code.get(Word.PLACES), I64(1))
+    emit_parts(
+        code, counters, worker, parts, code.get(Word.COUNT), lambda index: code.call(task, [context, index, worker])
+    )
     code.change("and", Word.STATE, I64(~(JOB - PLACE)), "monotonic")
     code.ret_void()
     return code.whole
@@ -177,19 +229,10 @@ def _emit_complete(module: ir.Module, drain: ir.Function, hint: Callable[[_Code]
 def _emit_alone(module: ir.Module) -> None:
     """``alone(task, context, count)``: do every index here."""
     code = _Code(module, "alone", VOID, "task context count")
-    more, work, done = code.blocks("more work done")
     task = code.inttoptr(code.given["task"], TASK)
     context = code.inttoptr(code.given["context"], BYTES)
-    entry = code.block
-    code.begin(more)
-    index = code.phi(I64)
-    index.add_incoming(I64(0), entry)
-    code.cbranch(code.icmp_signed("<", index, code.given["count"]), work, done)
-    code.begin(work)
-    code.call(task, [context, index, I64(0)])
-    index.add_incoming(code.add(index, I64(1)), work)
-    code.branch(more)
-    code.begin(done)
+    with _each(code, code.given["count"]) as index:
+        code.call(task, [context, index, I64(0)])
     code.ret_void()
 
 
@@ -218,19 +261,21 @@ def _emit_spin(module: ir.Module, hint: Callable[[_Code], None]) -> None:
 
 
 def _emit_lead(module: ir.Module, complete: ir.Function) -> None:
-    """``lead(words, task, context, count, places, caller)``: open a job for that many workers beside the caller.
+    """``lead(words, task, context, count, places, caller, counters)``: open a job for places beside the caller's.
+
+    ``counters`` is memory for one more than there are places, each ``ALIGNMENT`` bytes.
 
     −1 where another thread has the block; 0 with the job done; n > 0 with the job open, and the caller to send n wakes
     and then call ``finish``.
     """
-    code = _Code(module, "lead", I64, "words task context count places caller")
+    code = _Code(module, "lead", I64, "words task context count places caller counters")
     busy, mine, look, take, wake, whole = code.blocks("busy mine look take wake whole")
     places = code.given["places"]
     code.cbranch(code.swap(Word.OWNER, I64(0), code.given["caller"], "acquire"), mine, busy)
     code.begin(mine)
-    for word in (Word.TASK, Word.CONTEXT, Word.COUNT, Word.PLACES):
+    for word in (Word.TASK, Word.CONTEXT, Word.COUNT, Word.PLACES, Word.COUNTERS):
         code.put(word, code.given[word.name.lower()])
-    code.put(Word.NEXT, I64(0))
+    emit_begin(code, code.inttoptr(code.given["counters"], BLOCK), code.add(places, I64(1)))
     code.change("add", Word.STATE, code.add(code.mul(places, I64(PLACE)), I64(JOB)), "seq_cst")
     code.begin(look)
     asleep = code.get(Word.ASLEEP, "seq_cst")

@@ -7,7 +7,7 @@ row, one contiguous piece of packed weights each. Offsets are in bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -18,6 +18,12 @@ from ..boxes import Box, Strip, by_output, families
 
 CACHED = 192 * 1024
 """bytes of input that a chunk may span: half of a common second-level cache"""
+AGAIN = 2
+"""times that inputs are packed, in the mean, beyond which chunks are made larger"""
+LARGEST = 2**24
+"""bytes of input that they may then span, within a large third-level cache"""
+LEAST_TASKS = 4
+"""tasks that are to be left: fewer cannot be shared"""
 LEAST = 16 * 1024
 """bytes of input below which a chunk is not worth a task of its own"""
 AXES = 3
@@ -78,6 +84,23 @@ def chunks(layer: Layer, batch: int, position: int, wanted: int = 1, most: int =
     for index in range(batch):
         for outputs, inputs in blocks:
             yield Chunk(range(index, index + 1), outputs, inputs, cut)
+
+
+def to_pack(layer: Layer, batch: int, position: int, wanted: int, most: int, units: int) -> list[Chunk]:
+    """Likewise, larger where windows would otherwise be packed again and again; each is for so many ``units``."""
+    found = list(chunks(layer, batch, position, wanted, most))
+    while packed(found) > AGAIN * batch * prod(layer.input_size) and most < LARGEST:
+        most, wanted = 2 * most, max(1, wanted // 2)
+        larger = list(chunks(layer, batch, position, wanted, most))
+        if len(larger) * units < LEAST_TASKS:
+            break
+        found = larger
+    return found
+
+
+def packed(pieces: Iterable[Chunk]) -> int:
+    """Input positions that are packed, where they are for each chunk."""
+    return sum(len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces)
 
 
 def _blocks(layer: Layer, position: int, cut: int, limit: int) -> Iterator[tuple[tuple[range, ...], tuple[range, ...]]]:

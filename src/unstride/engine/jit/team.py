@@ -15,11 +15,14 @@ from functools import cache
 
 from llvmlite import ir
 
+from ..threads import Team
 from . import binary
-from .sharing import BYTES, I64, TASK, VOID
+from .sharing import BYTES, I64, TASK, VOID, emit_begin, emit_parts
 from .target import Target
+from .words import ALIGNMENT
 
 REGION = ir.FunctionType(VOID, [BYTES])
+NUMBER = ir.FunctionType(ir.IntType(32), []).as_pointer()
 PARALLEL = ir.FunctionType(VOID, [REGION.as_pointer(), BYTES, ir.IntType(32), ir.IntType(32)]).as_pointer()
 
 
@@ -31,19 +34,17 @@ class Field(IntEnum):
     COUNT = 2
     PLACES = 3
     """threads that may take part: memory is there for so many"""
-    NEXT = 4
-    """the first index that nobody took"""
-    ARRIVED = 5
-    """threads that have come so far"""
+    NUMBER = 4
+    """address of OpenMP's function that tells a thread's number"""
+    COUNTERS = 5
 
 
-def run(parallel: int, task: int, context: int, count: int, places: int, threads: int) -> None:
+def run(team: Team, task: int, context: int, count: int, places: int, threads: int) -> None:
     """Call ``task(context, index, worker)`` once for every index below ``count``, on OpenMP's threads.
 
-    ``parallel`` is the address of ``GOMP_parallel``, which gets ``threads`` of them; at most ``places`` take part, and
-    have different numbers below that.
+    OpenMP gives ``threads`` of them; at most ``places`` take part, and have different numbers below that.
     """
-    _compiled()(parallel, task, context, count, places, threads)
+    _compiled()(*team, task, context, count, places, threads)
 
 
 def emit(target: Target) -> ir.Module:
@@ -51,13 +52,15 @@ def emit(target: Target) -> ir.Module:
     del target
     module = ir.Module("team")
     share = _emit_share(module)
-    together = ir.Function(module, ir.FunctionType(VOID, [I64] * 6), "together")
-    parallel, task, context, count, places, threads = together.args
+    together = ir.Function(module, ir.FunctionType(VOID, [I64] * 7), "together")
+    parallel, number, task, context, count, places, threads = together.args
     code = ir.IRBuilder(together.append_basic_block("entry"))
     job = code.alloca(I64, len(Field))
-    fields = (task, context, count, places, I64(0), I64(0))
+    counters = code.alloca(I64, code.mul(places, I64(ALIGNMENT // 8)))
+    fields = (task, context, count, places, number, code.ptrtoint(counters, I64))
     for field, value in zip(Field, fields, strict=True):
         code.store(value, code.gep(job, [I64(int(field))]))
+    emit_begin(code, counters, places)
     region = code.inttoptr(parallel, PARALLEL)
     code.call(region, [share, code.bitcast(job, BYTES), code.trunc(threads, ir.IntType(32)), ir.IntType(32)(0)])
     code.ret_void()
@@ -65,33 +68,31 @@ def emit(target: Target) -> ir.Module:
 
 
 def _emit_share(module: ir.Module) -> ir.Function:
-    """``share(job)``: take a number, and do indices until none is left."""
+    """``share(job)``: do indices until none is left, if there is a place for the thread's number."""
     share = ir.Function(module, REGION, "share")
-    entry, more, work, done = (share.append_basic_block(name) for name in ("entry", "more", "work", "done"))
+    entry, work, done = (share.append_basic_block(name) for name in ("entry", "work", "done"))
     code = ir.IRBuilder(entry)
     job = code.bitcast(share.args[0], I64.as_pointer())
 
-    def at(field: Field) -> ir.Value:
-        return code.gep(job, [I64(int(field))])
+    def get(field: Field) -> ir.Value:
+        return code.load(code.gep(job, [I64(int(field))]))
 
-    worker = code.atomic_rmw("add", at(Field.ARRIVED), I64(1), "monotonic")
-    task = code.inttoptr(code.load(at(Field.TASK)), TASK)
-    context = code.inttoptr(code.load(at(Field.CONTEXT)), BYTES)
-    count = code.load(at(Field.COUNT))
-    code.cbranch(code.icmp_signed("<", worker, code.load(at(Field.PLACES))), more, done)
-    code.position_at_end(more)
-    index = code.atomic_rmw("add", at(Field.NEXT), I64(1), "monotonic")
-    code.cbranch(code.icmp_signed("<", index, count), work, done)
+    worker = code.zext(code.call(code.inttoptr(get(Field.NUMBER), NUMBER), []), I64)
+    places = get(Field.PLACES)
+    code.cbranch(code.icmp_signed("<", worker, places), work, done)
     code.position_at_end(work)
-    code.call(task, [context, index, worker])
-    code.branch(more)
+    task, context = code.inttoptr(get(Field.TASK), TASK), code.inttoptr(get(Field.CONTEXT), BYTES)
+    counters = code.inttoptr(get(Field.COUNTERS), I64.as_pointer())
+    emit_parts(
+        code, counters, worker, places, get(Field.COUNT), lambda index: code.call(task, [context, index, worker])
+    )
+    code.branch(done)
     code.position_at_end(done)
     code.ret_void()
     return share
 
 
 @cache
-def _compiled() -> Callable[[int, int, int, int, int, int], None]:
-    word = ctypes.c_int64
+def _compiled() -> Callable[[int, int, int, int, int, int, int], None]:
     code = binary.load("team", emit)
-    return ctypes.CFUNCTYPE(None, word, word, word, word, word, word)(code.address("together"))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7)(code.address("together"))

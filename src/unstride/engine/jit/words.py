@@ -18,13 +18,13 @@ class Word(IntEnum):
     """pauses that a worker waits for a job before it sleeps"""
     YIELD = 3
     """address of the system's function that lets another thread run, or of ``stay``"""
-    NEXT = 16
-    """the next index"""
     TASK = 32
     CONTEXT = 33
     COUNT = 34
     PLACES = 35
     """workers that the job has room for"""
+    COUNTERS = 36
+    """address of the counters, for each part the indices taken so far, ``ALIGNMENT`` bytes apart"""
     ASLEEP = 48
     """workers asleep for whom no wake is on the way"""
     WORKERS = 49

@@ -69,20 +69,21 @@ def _follow_memory() -> None:
     """Outputs lie in PyTorch's memory, and what either frees is kept for the next call."""
     memory.keep_freed()
     if jit.available():
-        memory.follow(lambda size: torch.empty(size, dtype=torch.uint8).numpy())
+        memory.follow(lambda size: torch.empty(size, dtype=torch.uint8, device="cpu").numpy())
 
 
 @cache
-def _team() -> int:
-    """The address of the function by which PyTorch has its threads, where they are OpenMP's and can be found; or 0."""
+def _team() -> threads.Team | None:
+    """PyTorch's threads, where they are OpenMP's and can be found."""
     loaded = getattr(os, "RTLD_NOLOAD", None)
     if loaded is None or "OpenMP" not in torch.__config__.parallel_info():
-        return 0
+        return None
     for path in sorted(Path(torch.__file__).parent.glob("lib/*omp*.so*")):
         with suppress(OSError, AttributeError):
             library = ctypes.CDLL(str(path), mode=loaded | os.RTLD_NOW)
-            return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p).value or 0
-    return 0
+            functions = (library.GOMP_parallel, library.omp_get_thread_num)
+            return threads.Team(*(ctypes.cast(each, ctypes.c_void_p).value or 0 for each in functions))
+    return None
 
 
 def lies_last(tensor: torch.Tensor) -> bool:

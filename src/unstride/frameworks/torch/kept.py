@@ -7,10 +7,8 @@ training changes them before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -21,51 +19,128 @@ from ...geometry import Layer
 from . import computation
 from .arrays import as_array, follow
 
+if TYPE_CHECKING:
+    from ...engine.jit.fingerprint import Fingerprint
+
 LAYERS = 16
-"""that differ in their sizes, for which one tensor's weights are kept packed"""
+"""that differ in their sizes, for which one tensor's weights are kept packed; and calls that are remembered"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """How arrays like those of an earlier call are computed."""
+
+    given: tuple[object, ...]
+    """all that the call depends on but elements: see ``_told``"""
+    ready: execute.Ready
+    """computes it with packed weights"""
+    fingerprint: Fingerprint
+    """of the weights that were packed"""
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __call__(self, x: Tensor) -> Tensor | None:
+        """The output; none where the weights were written to, which is found out meanwhile."""
+        y: Tensor = x.new_empty_strided(self.shape, self.strides)
+        record = self.fingerprint.record()
+        self.ready.at(x.data_ptr(), y.data_ptr(), self.fingerprint.job(record))
+        return y if self.fingerprint.held(record) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A layer with its weights packed."""
+
+    prepared: execute.Prepared
+    places: tuple[object, ...]
+    """where they lay, and how"""
+    fingerprint: Fingerprint
 
 
 @dataclass(slots=True)
-class _Met:
+class _Layer:
     """What is known of a layer with its weights."""
 
     versions: tuple[int, ...]
     """PyTorch's counts of the writes to them"""
-    bits: tuple[object, ...] = ()
-    """fingerprints of what was packed"""
-    prepared: execute.Prepared | None = None
+    packed: _Packed | None = None
 
 
-_met: Any = WeakTensorKeyDictionary()
-"""for each weight, by layer; gone when the weight is"""
+@dataclass(slots=True)
+class _Weights:
+    """What is known of a tensor."""
+
+    layers: dict[Layer, _Layer] = field(default_factory=dict)
+    calls: list[_Call] = field(default_factory=list)
+
+
+_known: Any = WeakTensorKeyDictionary()
+"""by the weights' tensor; gone when that is"""
 
 
 def compute(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
     """The layer's output."""
-    layer = computation.layer_of(x, weight.shape, relation, bias=bias is not None)
-    prepared = _prepared(layer, weight, bias) if jit.available() else None
-    if prepared is None:
-        return computation.compute(x, weight, bias, *relation)
     follow()
-    return computation.settled(prepared(as_array(x)), x)
+    known: _Weights | None = _known.get(weight)
+    if known is not None:
+        given = _told(x, weight, bias, relation)
+        for call in known.calls:
+            if call.given == given:
+                y = call(x)
+                if y is not None:
+                    return y
+                known.calls.clear()
+                break
+    return _met(x, weight, bias, *relation)
 
 
-def _prepared(layer: Layer, weight: Tensor, bias: Tensor | None) -> execute.Prepared | None:
-    """The layer with its weights packed; none where they were not met before, or were written to since."""
+def _told(x: Tensor, weight: Tensor, bias: Tensor | None, relation: tuple[Any, ...]) -> tuple[object, ...]:
+    """What a call depends on: where the weights lie, how all arrays lie, the relation."""
+    told = (x.shape, x.stride(), x.dtype, relation, *_place(weight))
+    return told if bias is None else (*told, *_place(bias))
+
+
+def _place(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _met(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tensor:
+    """The output of a call unlike those that are remembered; it is, where its weights were met before."""
+    layer = computation.layer_of(x, weight.shape, relation, bias=bias is not None)
     tensors = (weight,) if bias is None else (weight, bias)
-    versions = tuple(map(_version, tensors))
-    layers: dict[Layer, _Met] = _met.setdefault(weight, {})
-    met = layers.get(layer)
+    known: _Weights = _known.setdefault(weight, _Weights())
+    met = _prepared(known, layer, tensors) if jit.available() else None
+    if met is None:
+        return computation.compute(x, weight, bias, *relation)
+    data = as_array(x)
+    y = met.prepared(data)
+    output = computation.settled(y, x)
+    ready = met.prepared.ready(data)
+    if ready is not None and ready.complete and output.data_ptr() == y.ctypes.data:
+        if len(known.calls) >= LAYERS:
+            known.calls.clear()
+        given = _told(x, weight, bias, relation)
+        known.calls.append(_Call(given, ready, met.fingerprint, output.shape, output.stride()))
+    return output
+
+
+def _prepared(known: _Weights, layer: Layer, tensors: tuple[Tensor, ...]) -> _Packed | None:
+    """The layer with its weights packed; none where they were not met before, or were written to since."""
+    versions, places = tuple(map(_version, tensors)), tuple(map(_place, tensors))
+    met = known.layers.get(layer)
     if met is None or met.versions != versions:
-        if len(layers) >= LAYERS:
-            layers.clear()
-        layers[layer] = _Met(versions)
+        known.calls.clear()
+        if len(known.layers) >= LAYERS:
+            known.layers.clear()
+        known.layers[layer] = _Layer(versions)
         return None
-    bits = tuple(map(_bits, tensors))
-    if met.prepared is None or met.bits != bits:
-        met.prepared = execute.prepare(layer, as_array(weight), None if bias is None else as_array(bias))
-        met.bits = bits
-    return met.prepared
+    if met.packed is None or met.packed.places != places or not met.packed.fingerprint.holds():
+        from ...engine.jit.fingerprint import Fingerprint  # only where llvmlite is installed
+
+        known.calls.clear()
+        fingerprint = Fingerprint(map(_stretch, tensors))
+        met.packed = _Packed(execute.prepare(layer, *map(as_array, tensors)), places, fingerprint)
+    return met.packed
 
 
 def _version(tensor: Tensor) -> int:
@@ -73,14 +148,8 @@ def _version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else int(tensor._version)  # noqa: SLF001 - PyTorch's counter of writes
 
 
-def _bits(tensor: Tensor) -> bytes:
-    """A fingerprint of the elements in their order."""
-    held = tensor if tensor.is_contiguous() else tensor.detach().contiguous()
-    return _fingerprint()(held.data_ptr(), held.nbytes)
-
-
-@cache
-def _fingerprint() -> Callable[[int, int], bytes]:
-    from ...engine.jit.fingerprint import fingerprint  # only where llvmlite is installed
-
-    return fingerprint
+def _stretch(tensor: Tensor) -> tuple[int, int]:
+    """The memory from its first element to its last."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    elements = 1 + sum((length - 1) * step for length, step in steps) if tensor.numel() else 0
+    return tensor.data_ptr(), elements * tensor.element_size()

@@ -53,8 +53,9 @@ def _remembered(find: Callable[..., Relation | None]) -> Callable[..., Relation 
     known = lru_cache(maxsize=CACHED)(find)
 
     def answer(*arguments: Any) -> Relation | None:
-        # symbols of a compiler and lists have no hash; 1.0 and True have that of 1
-        return (known if all(map(_plain, arguments)) else find)(*arguments)
+        # lists have no hash, 1.0 and True have that of 1; a compiler has its own symbols, and warns of what is cached
+        told = not torch.compiler.is_compiling() and all(map(_plain, arguments))
+        return (known if told else find)(*arguments)
 
     return answer
 
