@@ -47,7 +47,7 @@ TARGET = _target(OPSET)
 def before_maxima(graph: Graph) -> frozenset[str]:
     """The margins of zeros that pooling takes, be it through steps that do nothing.
 
-    ONNX Runtime adds them to the pooling's own margins, which are no zeros: those of a maximum are −∞.
+    ONNX Runtime before 1.32 adds them to the pooling's own margins, which are no zeros: those of a maximum are −∞.
     """
     found = set()
     for node in graph.nodes:
