@@ -225,9 +225,10 @@ def _pieces(shape: Shape, position: int) -> list[Chunk]:
     layer, wanted = shape.layer, -(-TASKS // _ranges(shape))
     # each chunk reads all weights: it is worth as much cache
     most = max(CACHED, min(Weights(layer).taps * shape.tap_bytes * shape.column_groups * shape.packed_blocks, LARGE))
+    tile = shape.form.positions(shape.target)
     if shape.form.transposes:
-        return to_pack(layer, shape.batch, position, wanted, most, shape.column_groups * shape.blocks)
-    return list(chunks(layer, shape.batch, position, wanted, most))
+        return to_pack(layer, shape.batch, position, wanted, most, tile, shape.column_groups * shape.blocks)
+    return list(chunks(layer, shape.batch, position, wanted, most, tile))
 
 
 def _ranges(shape: Shape) -> int:

@@ -64,10 +64,14 @@ class Strides:
         return image * self.image + sum(step * at for step, at in zip(self.axes, index, strict=True))
 
 
-def chunks(layer: Layer, batch: int, position: int, wanted: int = 1, most: int = CACHED) -> Iterator[Chunk]:
+def chunks(
+    layer: Layer, batch: int, position: int, wanted: int = 1, most: int = CACHED, tile: int = 1
+) -> Iterator[Chunk]:
     """The outputs in pieces whose input windows, ``position`` bytes for each position, stay within ``most``.
 
-    There are about ``wanted`` of them, or more, as long as none gets much smaller than ``LEAST``.
+    There are about ``wanted`` of them, or more, as long as none gets much smaller than ``LEAST``. Where an image is
+    cut, each has up to ``tile`` outputs of a phase one behind the other: what differs from them at the borders of the
+    axes behind fills a tile, too.
     """
     image = prod(layer.input_size) * position
     limit = min(most, max(LEAST, image * batch // wanted))
@@ -80,18 +84,18 @@ def chunks(layer: Layer, batch: int, position: int, wanted: int = 1, most: int =
     size = layer.input_size
     fits = (axis for axis in range(layer.rank - 1) if prod(size[axis + 1 :]) * position <= limit)
     cut = next(fits, layer.rank - 1)
-    blocks = list(_blocks(layer, position, cut, limit))
+    blocks = list(_blocks(layer, position, cut, limit, tile))
     for index in range(batch):
         for outputs, inputs in blocks:
             yield Chunk(range(index, index + 1), outputs, inputs, cut)
 
 
-def to_pack(layer: Layer, batch: int, position: int, wanted: int, most: int, units: int) -> list[Chunk]:
+def to_pack(layer: Layer, batch: int, position: int, wanted: int, most: int, tile: int, units: int) -> list[Chunk]:
     """Likewise, larger where windows would otherwise be packed again and again; each is for so many ``units``."""
-    found = list(chunks(layer, batch, position, wanted, most))
+    found = list(chunks(layer, batch, position, wanted, most, tile))
     while packed(found) > AGAIN * batch * prod(layer.input_size) and most < LARGEST:
         most, wanted = 2 * most, max(1, wanted // 2)
-        larger = list(chunks(layer, batch, position, wanted, most))
+        larger = list(chunks(layer, batch, position, wanted, most, tile))
         if len(larger) * units < LEAST_TASKS:
             break
         found = larger
@@ -103,12 +107,14 @@ def packed(pieces: Iterable[Chunk]) -> int:
     return sum(len(piece.images) * prod(map(len, piece.inputs)) for piece in pieces)
 
 
-def _blocks(layer: Layer, position: int, cut: int, limit: int) -> Iterator[tuple[tuple[range, ...], tuple[range, ...]]]:
+def _blocks(
+    layer: Layer, position: int, cut: int, limit: int, tile: int
+) -> Iterator[tuple[tuple[range, ...], tuple[range, ...]]]:
     """One image's outputs in blocks, with their input windows."""
     size = layer.input_size
     row = prod(size[cut + 1 :]) * position
     rest_out, rest_in = (tuple(map(range, s[cut + 1 :])) for s in (layer.output_size, size))
-    lines = list(_lines(layer.axes[cut], layer.transposed, max(1, limit // row)))
+    lines = list(_lines(layer.axes[cut], layer.transposed, max(1, limit // row), tile))
     for index in product(*(map(_single, axis_range) for axis_range in map(range, layer.output_size[:cut]))):
         window = tuple(_window(axis, layer.transposed, at) for axis, at in zip(layer.axes, index, strict=False))
         for outputs, inputs in lines:
@@ -119,12 +125,13 @@ def _single(index: int) -> range:
     return range(index, index + 1)
 
 
-def _lines(axis: Axis, transposed: bool, limit: int) -> Iterator[tuple[range, range]]:
-    """The outputs of one axis in ranges whose windows hold about ``limit`` inputs, at least one output each."""
-    outputs = axis.large if transposed else axis.small
+def _lines(axis: Axis, transposed: bool, limit: int, tile: int) -> Iterator[tuple[range, range]]:
+    """The outputs of one axis in ranges whose windows hold about ``limit`` inputs, or with ``tile`` outputs a phase."""
+    outputs, phases = (axis.large, axis.stride) if transposed else (axis.small, 1)
     halo = len(_window(axis, transposed, range(outputs // 2, outputs // 2 + 1)))
     step = max(1, limit - halo + 1)
-    reach = max(1, step * axis.stride if transposed else step // axis.stride)
+    least = max(1, min(tile, outputs // phases // LEAST_TASKS)) * phases
+    reach = max(least, step * axis.stride if transposed else step // axis.stride)
     count = max(1, -(-outputs // reach))
     for number in range(count):
         block = range(number * outputs // count, (number + 1) * outputs // count)
