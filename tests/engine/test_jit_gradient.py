@@ -73,7 +73,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def cut_small(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """Chunks of a few positions, and tasks of a few channels."""
-    monkeypatch.setattr(gradient_tables, "PANEL", rng.choice((100, 500, 5000, 16 * 1024)))
+    monkeypatch.setattr(gradient_tables, "PANEL", dict.fromkeys((16, 32, 64), rng.choice((100, 500, 5000, 64 * 1024))))
     monkeypatch.setattr(gradient_tables, "WINDOW", rng.choice((500, 1 << 20)))
     monkeypatch.setattr(gradient_tables, "CHANNELS", rng.choice(((16, 16), (256, 128))))
     monkeypatch.setattr(gradient_tables, "FEWEST", rng.choice((4, 64)))

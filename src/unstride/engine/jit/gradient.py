@@ -46,7 +46,8 @@ BLOCK = 2**14
 """elements that one task sums"""
 JOINED = 64
 """elements of a row that fill the vectors of a sum"""
-MOST_ROWS = 8
+MOST_ROWS = {16: 8, 32: 12}
+"""registers -> rows of a tile"""
 MOST_VECTORS = 4
 MERGED = 64
 """large channels up to which taps side by side count as channels"""
@@ -55,6 +56,8 @@ REUSED = 4
 MERGES = ("positions", "taps")
 FAR = 3
 """cycles that a tile waits for such a position"""
+GATHER = 2
+"""cycles in which a vector is gathered"""
 SPREAD = 256
 """bytes between positions from which a first-level cache holds too few of them"""
 
@@ -150,7 +153,7 @@ def bind(layer: Layer, batch: int, dtype: str, small_first: bool, large_first: b
         Shape(layer, batch, form, lanes, small_first, large_first, merged)
         for form, merged in _forms(layer, dtype, host(), packed=large_first)
     )
-    best = min(candidates, key=cost)
+    best = min(candidates, key=lambda shape: (cost(shape), shape.form.rows))
     return Bound(replace(best, form=_refined(best)))
 
 
@@ -167,7 +170,7 @@ def _forms(layer: Layer, dtype: str, target: Target, *, packed: bool) -> Iterato
     for vectors in range(1, MOST_VECTORS + 1):
         # a register to spare: without one the compiler keeps sums in memory
         taken = 2 * vectors if lanewise else vectors + 2
-        for rows in range(1, min(MOST_ROWS, (target.registers - taken) // vectors) + 1):
+        for rows in range(1, min(MOST_ROWS[target.registers], (target.registers - taken) // vectors) + 1):
             if lanewise:
                 yield from ((Form(dtype, rows, vectors, small_lanes=True, lanewise=True), how) for how in MERGES)
                 continue
@@ -211,7 +214,7 @@ def cost(shape: Shape) -> float:
     form, width = shape.form, shape.form.vectors * shape.lanes
     last = shape.layer.axes[-1]
     together = max(1, 256 // max(1, last.small))
-    share = {"direct": 0.0, "part": 1.0, "chunk": min(1.0, last.stride / last.kernel)}[form.large]
+    gather = GATHER * {"direct": 0.0, "part": 1.0, "chunk": min(1.0, last.stride / last.kernel)}[form.large]
     begin = 40 if prod(shape.held[0]) * shape.item < CACHED else 160
     total = 0.0
     for strip in strips(shape, shape.layer.rank - 1):
@@ -222,7 +225,7 @@ def cost(shape: Shape) -> float:
         blocks = -(-columns // width)
         whole, rest = divmod(rows, form.rows)
         each = whole * _cycles(form, form.rows) + (_cycles(form, rest) if rest else 0)
-        gathered = share * (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors)
+        gathered = gather * (-(-wide // form.rows) if form.small_lanes else -(-wide // width) * form.vectors)
         if form.large == "direct" and not form.lanewise and last.stride * shape.larges * form.item >= SPREAD:
             each += FAR * (whole + (rest > 0))
         tiles = blocks * (whole + (rest > 0))

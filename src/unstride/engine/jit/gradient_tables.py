@@ -16,8 +16,8 @@ from .gradient_shape import Piece, Shape, Slots, pieces, ranges, strips, sums
 from .memory import ALIGNMENT, Array, Table, table
 from .tables import AGAIN, LEAST_TASKS, Strides, clipped
 
-PANEL = 16 * 1024
-"""bytes of a panel: half of a common first-level cache"""
+PANEL = {16: 16 * 1024, 32: 16 * 1024, 64: 64 * 1024}
+"""bytes of a vector -> of a panel: half of a common first-level cache, more where vectors make few positions of that"""
 WINDOW = 1024 * 1024
 """bytes of a packed window, where a chunk can be that small"""
 WIDEST = 2**26
@@ -98,7 +98,8 @@ def _row(shape: Shape) -> int:
 def _limit(shape: Shape) -> int:
     """Small positions in a chunk."""
     form = shape.form
-    most = max(1, PANEL // (form.vectors * shape.lanes * form.item))
+    vector = shape.lanes * form.item
+    most = max(1, PANEL[vector] // (form.vectors * vector))
     if form.large == "direct":
         most *= 2
     if shape.large_first or form.large == "chunk":

@@ -132,7 +132,7 @@ def _lines(axis: Axis, transposed: bool, limit: int, tile: int) -> Iterator[tupl
     step = max(1, limit - halo + 1)
     least = max(1, min(tile, outputs // phases // LEAST_TASKS)) * phases
     reach = max(least, step * axis.stride if transposed else step // axis.stride)
-    count = max(1, -(-outputs // reach))
+    count = max(1, min(-(-outputs // reach), outputs // least))
     for number in range(count):
         block = range(number * outputs // count, (number + 1) * outputs // count)
         yield block, _window(axis, transposed, block)
