@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -187,3 +188,22 @@ def test_threads_that_call_while_the_weights_change() -> None:
             weight.data.fill_(factor)
             for y in pool.map(lambda _: ours.conv2d(x, weight), range(8)):
                 torch.testing.assert_close(y, factor * unit, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [5, 80], ids=["small", "large"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_outputs_own_all_of_their_memory(size: int, dtype: Any, layout: Any) -> None:
+    stock = nn.ConvTranspose2d(8, 16, 2, stride=2).to(dtype).eval()
+    mine = copy.deepcopy(stock)
+    ours.accelerate(mine)
+    x = torch.randn(1, 8, size, size).to(dtype).contiguous(memory_format=layout)
+    with torch.no_grad():
+        expected = stock(x)
+        for _ in range(4):
+            y = mine(x)
+            torch.testing.assert_close(y, expected)
+            assert (y.stride(), y.storage_offset(), y._is_view()) == (expected.stride(), 0, False)
+            assert y.untyped_storage().nbytes() == y.nbytes
+    arrays = sys.modules["unstride.frameworks.torch.arrays"]
+    assert (y.nbytes >= arrays.LARGE) == (size == 80)

@@ -22,6 +22,10 @@ Array = NDArray[Any]
 
 PLAIN = (torch.float32, torch.float64, torch.float16)
 """element types that NumPy has too"""
+HALF_PAGE = 2048
+"""bytes"""
+LARGE = 2**18
+"""bytes of an output from which on its place matters to the operators behind it"""
 
 
 @cache
@@ -69,7 +73,17 @@ def _follow_memory() -> None:
     """Outputs lie in PyTorch's memory, and what either frees is kept for the next call."""
     memory.keep_freed()
     if jit.available():
-        memory.follow(lambda size: torch.empty(size, dtype=torch.uint8, device="cpu").numpy())
+        memory.follow(apart)
+
+
+def apart(size: int) -> Array:
+    """So many bytes of new memory; many begin half a page from where PyTorch's own outputs of whole pages do.
+
+    An operator that reads one output and writes another next to it, a few bytes behind modulo a page, waits for itself.
+    """
+    shift = HALF_PAGE if size >= LARGE else 0
+    whole: Array = torch.empty(size + 2 * shift, dtype=torch.uint8, device="cpu").numpy()
+    return whole[shift : shift + size]
 
 
 @cache

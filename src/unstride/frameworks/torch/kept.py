@@ -8,8 +8,10 @@ training changes them before that.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -17,9 +19,10 @@ from ...engine import execute
 from ...engine.jit import run as jit
 from ...geometry import Layer
 from . import computation
-from .arrays import as_array, follow
+from .arrays import LARGE, apart, as_array, as_tensor, follow
 
 if TYPE_CHECKING:
+    from ...engine.execute import DType
     from ...engine.jit.fingerprint import Fingerprint
 
 LAYERS = 16
@@ -38,13 +41,23 @@ class _Call:
     """of the weights that were packed"""
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    dtype: DType
+    """NumPy's"""
 
     def __call__(self, x: Tensor) -> Tensor | None:
         """The output; none where the weights were written to, which is found out meanwhile."""
-        y: Tensor = x.new_empty_strided(self.shape, self.strides)
-        record = self.fingerprint.record()
+        y, record = self._output(x), self.fingerprint.record()
         self.ready.at(x.data_ptr(), y.data_ptr(), self.fingerprint.job(record))
         return y if self.fingerprint.held(record) else None
+
+    def _output(self, x: Tensor) -> Tensor:
+        """New memory for it."""
+        item, size = self.dtype.itemsize, prod(self.shape)
+        if item * size < LARGE:
+            made: Tensor = x.new_empty_strided(self.shape, self.strides)
+            return made
+        steps = [item * stride for stride in self.strides]
+        return as_tensor(np.ndarray(self.shape, self.dtype, apart(item * size), strides=steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +133,7 @@ def _met(x: Tensor, weight: Tensor, bias: Tensor | None, *relation: Any) -> Tens
         if len(known.calls) >= LAYERS:
             known.calls.clear()
         given = _told(x, weight, bias, relation)
-        known.calls.append(_Call(given, ready, met.fingerprint, output.shape, output.stride()))
+        known.calls.append(_Call(given, ready, met.fingerprint, output.shape, output.stride(), y.dtype))
     return output
 
 
