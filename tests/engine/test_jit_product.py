@@ -143,24 +143,6 @@ def test_no_tile_changes_a_bit(name: str, dtype: str, monkeypatch: pytest.Monkey
         assert computed(layer, *arrays, first=False).tobytes() == whole.tobytes()
 
 
-TALL = {
-    "a convolution": Layer((Axis(64, 64, 5, 1, 1, 2),) * 2, 64, 64, transposed=False),
-    "its transpose": square(64, 5, 1, 2, 64, 64),
-    "two phases": square(64, 4, 2, 1, 64, 32),
-}
-"""layers whose columns at the borders meet other taps"""
-
-
-@LAYOUTS
-@pytest.mark.parametrize("layer", TALL.values(), ids=TALL)
-def test_what_differs_at_the_borders_fills_tiles(layer: Layer, first: bool) -> None:
-    shape = cut(layer, "float32", End(), host(), first=first)
-    phases = layer.stride[0] if layer.transposed else 1
-    pieces = family._pieces(shape, layer.in_channels * shape.item)
-    assert len(pieces) > 1
-    assert min(len(piece.outputs[0]) for piece in pieces) >= shape.form.positions(host()) * phases
-
-
 @LAYOUTS
 @pytest.mark.parametrize("layer", KNOWN.values(), ids=KNOWN)
 @pytest.mark.parametrize("size", [200, 3000, 1 << 18])
