@@ -254,7 +254,9 @@ for pause in (0, 0.05):
     child = os.fork()
     assert sum(Cells(500, turns=1000).run()) == 500
     if not child:
-        assert sum(sum(Cells(64, turns=20_000).run()[1:]) for _ in range(20)) > 0
+        limit = time.monotonic() + 20  # a busy machine may let its workers wait
+        while not sum(Cells(64, turns=20_000).run()[1:]):
+            assert time.monotonic() < limit
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 print("ok")
