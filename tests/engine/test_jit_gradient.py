@@ -195,3 +195,11 @@ def test_more_taps_than_tables_hold_are_left_to_blas(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(gradient, "TAPS", 15)
     monkeypatch.setattr(gradient, "bind", None)
     np.testing.assert_array_equal(gradient.ready(plan(made, batch=1), x, grad)(x, grad), expected)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_products_decide_whether_threads_share(transposed: bool, groups: int) -> None:
+    made = Layer((Axis(12, 24, 2, 2), Axis(16, 32, 2, 2)), 64, 128, groups=groups, transposed=transposed)
+    found = gradient.bind(made, 3, "float32", small_first=True, large_first=True).products
+    assert found == 3 * 64 * 128 // groups * prod(axis.products for axis in made.axes)

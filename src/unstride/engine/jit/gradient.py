@@ -127,7 +127,8 @@ class Bound:
         self.held, self.order = shape.held
         form, layer = shape.form, shape.layer
         self.plan, self.dtype = int(self.tables.plan.ctypes.data), np.dtype(form.dtype)
-        self.products = shape.batch * layer.small_channels * prod(axis.products for axis in layer.axes)
+        pairs = layer.small_channels * (layer.large_channels // layer.groups)
+        self.products = shape.batch * pairs * prod(axis.products for axis in layer.axes)
         self.task = binary.load(form.key, lambda target: kernels_gradient.emit(form, target)).address("task")
 
     def __call__(self, small: Array, large: Array) -> Array:
