@@ -5,7 +5,8 @@ Each round calls them in another order, for each finds the caches and the memory
 python benchmarks/accelerate.py [--threads 1] [--seconds 20] [--compiled] [--others] [--json FILE]
 
 With --others: what PyTorch's own profiler says of all operations that both models call equally often, that is, of all
-that are no convolutions: whether our threads or memory hold them up. A second stock model tells how far chance goes.
+that are no convolutions: whether our threads or memory hold them up. Each round finds other blocks of memory taken, for
+where its arrays lie makes an operator up to half as slow again. A second stock model tells how far chance goes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LEAST = 3
 """rounds, however long a call takes"""
 PROFILED = 10
 """calls that are profiled at once"""
+TAKEN = 20
+"""blocks of memory that are taken in a round, with gaps between them"""
 
 
 class Residual(nn.Module):  # type: ignore[misc]  # torch is not typed here
@@ -167,16 +170,27 @@ def turns(count: int, seconds: float) -> Iterator[list[int]]:
         rounds += 1
 
 
+def taken_anywhere(draw: random.Random) -> list[Any]:
+    """Blocks of up to 160 kB that keep arrays from lying where they did in the round before."""
+    blocks = [torch.empty(int(draw.uniform(1, 20) ** 4), dtype=torch.uint8) for _ in range(2 * TAKEN)]
+    draw.shuffle(blocks)
+    return blocks[:TAKEN]
+
+
 def profiled(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
     """Median seconds, call by call in turn, of the operations that all call equally often."""
     taken: list[list[float]] = [[] for _ in calls]
+    draw = random.Random(0)  # noqa: S311 - no secret
     for turn in turns(len(calls), seconds):
         runs: list[dict[str, tuple[int, float]]] = [{} for _ in calls]
+        held = taken_anywhere(draw)
         for number in turn:
+            calls[number]()
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
                 for _ in range(PROFILED):
                     calls[number]()
             runs[number] = {each.key: (each.count, each.self_cpu_time_total) for each in profile.key_averages()}
+        del held
         shared = [key for key, (count, _) in runs[0].items() if all(run.get(key, (0, 0))[0] == count for run in runs)]
         for times, run in zip(taken, runs, strict=True):
             times.append(sum(run[key][1] for key in shared) / 1e6 / PROFILED)

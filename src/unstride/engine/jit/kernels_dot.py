@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from . import ir
 from .emit import Code, Number
 
+AHEAD = 4096
+"""bytes that inputs are asked for before they are needed: in other pages, which no CPU foresees"""
+
 Load = Callable[[ir.Value], ir.Value]
 """the elements at an address, and zeros where there are not as many as lanes"""
 
@@ -42,6 +45,8 @@ def products(
         few = len(inputs) <= columns
         kept, passed = (inputs, weights) if few else (weights, inputs)
         held = [load(c.add(start, at)) for start in kept]
+        for start in inputs:
+            c.prefetch(c.add(start, at, AHEAD))
         for j, start in enumerate(passed):
             value = load(c.add(start, at))
             for i, other in enumerate(held):

@@ -31,6 +31,8 @@ _INNER, _CAREFUL = 0, -1
 """kinds of tiles; others are known by their vectors"""
 BAND = 16
 """rows that a tile takes one after the other: what depends on its place is found once for all"""
+AHEAD = 4
+"""channels that inputs are asked for before they are packed: they lie in other pages, which no CPU foresees"""
 _ANYWHERE = 1 << 40
 """beyond any place: packed inputs have zeros where a row has none"""
 
@@ -116,7 +118,7 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) ->
     fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.STEP)
     channels, step, *leads, plane, left, row, between = (field(c, plan, number) for number in fields)
     length = c.mul(field(c, task, Task.LENGTH), item)
-    apart = c.mul(channels, row)
+    apart, ahead = c.mul(channels, row), c.mul(step, AHEAD)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, left, c.mul(outer.index, plane))
         at = c.add(source, c.mul(outer.index, leads[0]))
@@ -124,16 +126,19 @@ def _pack(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) ->
         # a channel's rows follow one another in the array
         with c.loop(channels, [to, at]) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
-                c.call(copy, *inner.values, length, row, between)
+                c.call(copy, *inner.values, length, row, between, ahead)
                 inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
             each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
     return c.done()
 
 
 def _copy(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
-    """``copy(target, source, length, row, step)``: a row's elements, and zeros to the end of the packed row."""
-    c = Code(module, "copy", 5, internal=True)
-    to, at, length, row, step = c.arguments
+    """``copy(target, source, length, row, step, ahead)``: a row's elements, and zeros to the end of the packed row.
+
+    What lies ``ahead`` bytes behind is asked for.
+    """
+    c = Code(module, "copy", 6, internal=True)
+    to, at, length, row, step, ahead = c.arguments
     span = kind.count * item
     whole = c.mul(c.div(length, span), span)
     if beside:
@@ -143,6 +148,7 @@ def _copy(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) ->
             loop.next = [c.add(loop.values[0], step)]
         return c.done()
     with c.loop(whole, step=span) as loop:
+        c.prefetch(c.add(at, loop.index, ahead))
         c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
     with c.builder.if_then(c.less(whole, length)):
         rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)

@@ -11,6 +11,9 @@ from .records import WORD
 from .rows_records import At, Form, Frame, Row, field
 from .target import Target
 
+AHEAD = 2048
+"""bytes that inputs are asked for before they are needed: in rows farther down, which the CPU does not foresee"""
+
 Masks: TypeAlias = dict[tuple[int, int], ir.Value]
 """for a shift and a vector, where the mask of its lanes lies"""
 
@@ -67,10 +70,16 @@ class Tile:
             else:
                 with c.loop(channels, [x, first, *outer.values]) as inner:
                     here, factors, *sums = inner.values
+                    self._ask(c, here, count)
                     sums = self._products(c, here, factors, sums, masks, careful=careful)
                     inner.next = [c.add(here, step), c.add(factors, row), *sums]
                 outer.next = inner.values[2:]
         return outer.values
+
+    def _ask(self, c: Code, x: ir.Value, count: int) -> None:
+        """Ask for inputs of rows farther down, unless they are packed and near."""
+        for vector in range(0 if self.form.packs else count):
+            c.prefetch(c.add(x, AHEAD + vector * self.lanes * self.item))
 
     def _products(
         self, c: Code, x: ir.Value, weights: ir.Value, sums: list[ir.Value], masks: Masks, *, careful: bool
