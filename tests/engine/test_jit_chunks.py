@@ -27,3 +27,13 @@ def test_what_differs_at_the_borders_fills_tiles(layer: Layer, first: bool) -> N
     pieces = family._pieces(shape, layer.in_channels * shape.item)
     assert len(pieces) > 1
     assert min(len(piece.outputs[0]) for piece in pieces) >= shape.form.positions(host()) * phases
+
+
+def test_a_few_long_windows_are_not_cut_one_by_one() -> None:
+    """Each chunk has tiles of its own, and one output is a tile of one."""
+    layer = Layer((Axis(6, 21, 7, 4, 1, 3), Axis(3, 4, 6, 3, 1, 5), Axis(8, 15, 7, 2, 1, 3)), 9, 45, transposed=False)
+    for first in (False, True):
+        shape = cut(layer, "float32", End(), host(), first=first)
+        pieces = family._pieces(shape, layer.in_channels * shape.item)
+        assert len(pieces) > 1
+        assert min(len(piece.outputs[0]) for piece in pieces) > 1

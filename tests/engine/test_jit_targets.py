@@ -163,6 +163,16 @@ def test_without_fused_multiply_adds_nothing_is_called() -> None:
             assert all(re.match(r"mulp[sd]\b", line) for line in loop.products), loop
 
 
+@pytest.mark.parametrize(
+    ("triple", "cpu", "chains"), [(LINUX, "znver5", 2), (ARM, "neoverse-n1", 2), (LINUX, "haswell", 1)]
+)
+def test_a_lone_vector_has_two_sums_where_registers_allow_it(triple: str, cpu: str, chains: int) -> None:
+    target = named(triple, cpu)
+    form = form_of("3 columns", target)
+    assert (form.vectors, form.chains) == (1, chains)
+    assert form_of("64 channels last", target).chains == 1
+
+
 @pytest.mark.parametrize(("triple", "cpu"), [(LINUX, "haswell"), (ARM, "neoverse-n1")])
 def test_too_large_a_tile_would_be_seen(triple: str, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = named(triple, cpu)

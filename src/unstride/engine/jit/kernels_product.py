@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import partial, reduce
 
 from . import ir, kernels_dot
 from .emit import FLOATS, INT, TASK, Code
@@ -50,6 +50,8 @@ class Form:
     """columns of the last block of a group"""
     cropped: bool = False
     """whether some positions lack columns"""
+    chains: int = 1
+    """sums of each output that take products in turn, and are added up at the end"""
 
     @property
     def key(self) -> str:
@@ -140,7 +142,7 @@ def _sums(c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept
     """The sums of each position's vectors over all runs."""
     starts = [c.add(tile.x, c.load(tile.positions, INT, 16 * p)) for p in range(count)]
     each = form.last if form.flavour == "dot" else form.vectors
-    zeros = [ir.Constant(kind, None)] * (count * each)
+    zeros = [ir.Constant(kind, None)] * (count * each * form.chains)
     with c.loop(tile.run_count, zeros) as loop:
         run = c.add(tile.runs, c.mul(loop.index, 16))
         offset, weights = c.load(run), c.add(tile.weights, c.load(run, INT, 8))
@@ -151,9 +153,11 @@ def _sums(c: Code, form: Form, kind: ir.VectorType, tile: Tile, count: int, kept
         elif form.flavour == "lanewise":
             loop.next = _lanewise(c, kind, inputs, weights, loop.values, kept)
         else:
-            row = form.vectors * kind.count * _item(form)
-            loop.next = _products(c, kind, form.vectors, inputs, weights, row, tile.length, loop.values)
-    return kernels_dot.added(c, kind, loop.values, each) if form.flavour == "dot" else loop.values
+            loop.next = _products(c, kind, form, inputs, weights, tile.length, loop.values)
+    if form.flavour == "dot":
+        return kernels_dot.added(c, kind, loop.values, each)
+    chains = (loop.values[chain :: form.chains] for chain in range(form.chains))
+    return [reduce(c.builder.fadd, sums) for sums in zip(*chains, strict=True)]
 
 
 def _write(c: Code, form: Form, tile: Tile, sums: list[ir.Value], kept: list[Kept]) -> None:
@@ -174,23 +178,24 @@ def _write(c: Code, form: Form, tile: Tile, sums: list[ir.Value], kept: list[Kep
 def _products(
     c: Code,
     kind: ir.VectorType,
-    vectors: int,
+    form: Form,
     inputs: list[ir.Value],
     weights: ir.Value,
-    row: int,
     length: ir.Value,
     sums: list[ir.Value],
 ) -> list[ir.Value]:
     """The sums with one run's products added, some at a time."""
-    turns = UNROLL.get(vectors, 2)
-    item = row // (vectors * kind.count)
+    vectors, chains, item = form.vectors, form.chains, _item(form)
+    row, turns = vectors * kind.count * item, UNROLL.get(vectors, 2)
 
     def step(at: ir.Value, row_at: ir.Value, turn: int, sums: list[ir.Value]) -> list[ir.Value]:
         factors = [c.load(row_at, kind, turn * row + v * row // vectors) for v in range(vectors)]
-        found = []
+        found = list(sums)
         for p, start in enumerate(inputs):
             value = c.splat(c.load(c.add(start, at), kind.element, turn * item), kind)
-            found += [c.fma(value, factor, sums[p * vectors + v]) for v, factor in enumerate(factors)]
+            for v, factor in enumerate(factors):
+                number = (p * vectors + v) * chains + turn % chains
+                found[number] = c.fma(value, factor, sums[number])
         return found
 
     whole = c.builder.and_(length, c.constant(-turns))
@@ -391,6 +396,5 @@ def _tiled(
     larger = c.sub(count, c.mul(least, number))
     with c.loop(number, [table]) as loop:
         taken = c.add(least, c.builder.zext(c.less(loop.index, larger), INT))
-        at = loop.values[0]
-        c.choose(taken, {size: partial(tile, function, at) for size, function in tiles.items()})
-        loop.next = [c.add(at, c.mul(taken, 16))]
+        c.choose(taken, {size: partial(tile, function, loop.values[0]) for size, function in tiles.items()})
+        loop.next = [c.add(loop.values[0], c.mul(taken, 16))]

@@ -16,11 +16,13 @@ from .gather import Gathered, gathered
 from .kernels_product import Form
 from .memory import Array, Tables
 from .product import Product, Shape, can_widen
-from .target import host
+from .target import Target, host
 from .transpose import SHUFFLED
 
 _COSTS = {2: 1.0, 3: 1.0, 1: 1.5}
 """time of a vector of columns, by how many are in a block: a lone one has hardly more products than loads"""
+FEW_REGISTERS = 16
+"""vector registers that the sums of eight positions fill with a vector of columns: more hold two sums for each"""
 FEW = 6
 """columns up to which lanes may be products instead: a tile has a sum for each column of each position"""
 BROADCAST, RUN, SUM = 1.4, 2, 9
@@ -92,15 +94,16 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     lanes = target.lanes(np.dtype(dtype).itemsize)
     if end.stored is None and rows.suits(like, channels_first, lanes):
         return rows.Rows(layer, batch, dtype, end, target)
-    form, wide = _form(layer, dtype, end, channels_first, lanes)
+    form, wide = _form(layer, dtype, end, channels_first, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
     if plain and rows.suits_last(like, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target, last=True)
     return Product(Shape(layer, batch, form, target, wide))
 
 
-def _form(layer: Layer, dtype: str, end: End, channels_first: bool, lanes: int) -> tuple[Form, bool]:
+def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Target) -> tuple[Form, bool]:
     """The code of the product family for the layer; whether phases are columns."""
+    lanes = target.lanes(np.dtype(dtype).itemsize)
     lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
     channels, phases = layer.out_channels // (1 if lanewise else layer.groups), layer.stride[-1]
     # one channel lies the same way in both layouts
@@ -116,7 +119,8 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, lanes: int) 
     last = (columns - 1) % (vectors * lanes) + 1
     packs = transposes or end.stored is not None
     few = layer.in_channels if transposes and not end.stored and layer.in_channels <= SHUFFLED else 0
-    return Form(dtype, vectors, end, packs, unpacks, transposes, few, flavour, last, wide), wide
+    chains = 2 if flavour == "broadcast" and vectors == 1 and target.registers > FEW_REGISTERS else 1
+    return Form(dtype, vectors, end, packs, unpacks, transposes, few, flavour, last, wide, chains), wide
 
 
 def _suits_dot(layer: Layer, idle: float, lanes: int) -> bool:

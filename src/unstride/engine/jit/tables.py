@@ -130,7 +130,7 @@ def _lines(axis: Axis, transposed: bool, limit: int, tile: int) -> Iterator[tupl
     outputs, phases = (axis.large, axis.stride) if transposed else (axis.small, 1)
     halo = len(_window(axis, transposed, range(outputs // 2, outputs // 2 + 1)))
     step = max(1, limit - halo + 1)
-    least = max(1, min(tile, outputs // phases // LEAST_TASKS)) * phases
+    least = min(tile, max(2, outputs // phases // LEAST_TASKS)) * phases
     reach = max(least, step * axis.stride if transposed else step // axis.stride)
     count = max(1, min(-(-outputs // reach), outputs // least))
     for number in range(count):
