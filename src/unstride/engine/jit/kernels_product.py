@@ -105,7 +105,6 @@ def _tile(module: ir.Module, form: Form, kind: ir.VectorType, count: int) -> ir.
     """The sums of ``count`` positions over all runs, finished."""
     c = Code(module, f"tile{count}", len(fields(Tile)), internal=True)
     tile = Tile(*c.arguments)
-
     lanes, width = kind.count, form.vectors * kind.count
     if form.flavour == "broadcast" and not form.unpacks:
         # the sums take long enough for the lines to come that they are written to
@@ -228,6 +227,7 @@ def _lanewise(
     factors = [c.load(weights, kind, v * span) for v in range(len(kept))]
     masks = [c.within(0, some, 0, kind.count) if isinstance(some, int) else some for some in kept]
     for start in inputs:
+        c.prefetch(c.add(start, kernels_dot.AHEAD))
         for v, (factor, mask) in enumerate(zip(factors, masks, strict=True)):
             at = c.add(start, v * span)
             value = c.load(at, kind) if mask is None else c.masked_load(at, mask, kind)

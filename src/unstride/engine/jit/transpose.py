@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import ir, storage
-from .emit import INT, Code
+from .emit import INT, Code, Number
 from .records import WORD, Call, Chunk, Column, Plan
 from .storage import SIZES
 
@@ -56,11 +56,22 @@ def emit_pack(module: ir.Module, kind: ir.Type, stored: str = "") -> ir.Function
         with c.loop(channels, step=lanes) as block, c.loop(positions, step=lanes) as loop:
             square(_within(c, loop.index, lanes, positions), _within(c, block.index, lanes, channels))
 
-    def singles() -> None:
-        with c.loop(positions) as position, c.loop(channels) as channel:
+    def singles(begin: Number = 0) -> None:
+        with c.loop(positions, start=begin) as position, c.loop(channels) as channel:
             single(position.index, channel.index)
 
-    c.either(c.less(lanes - 1, c.minimum(positions, channels)), squares, singles)
+    def narrow() -> None:
+        # whole vectors are written: what is too much lies in the next position, which is written later
+        whole = c.builder.and_(c.sub(positions, lanes), c.constant(-lanes))
+        with c.loop(whole, step=lanes) as loop:
+            origin, to = places(loop.index, c.constant(0))
+            starts = (c.add(origin, c.mul(step, c.minimum(c.sub(channels, 1), k))) for k in range(lanes))
+            rows = [storage.load(c, start, kind, stored) for start in starts]
+            for k, value in enumerate(transposed(c, rows)):
+                c.store(value, c.add(to, c.mul(row, k)))
+        singles(whole)
+
+    c.either(c.less(positions, lanes), singles, lambda: c.either(c.less(channels, lanes), narrow, squares))
     return c.done()
 
 
