@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unstride import UnstrideError
-from unstride.engine import execute
+from unstride.engine import execute, threads
+from unstride.engine.jit import pool
 from unstride.engine.jit import run as jit
 from unstride.geometry import Axis, Layer
 from unstride.testing.strategies import layers
@@ -52,6 +54,29 @@ def test_a_second_call_is_as_exact_as_the_first(layer: Layer, seed: int, with_bi
             assert np.array_equal(back, execute.weight_gradient(layer, data, grad, engine="blas"))
         back = execute.input_gradient(layer, grad, weights)
         assert np.array_equal(back, execute.input_gradient(layer, grad, weights, engine="blas"))
+
+
+@pytest.mark.parametrize(("count", "shared"), [(1, False), (2, True)])
+def test_a_lone_thread_asks_no_pool(count: int, shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer((Axis(96, 192, 3, stride=2, before=1),) * 2, 3, 3)
+    x, weights, bias = drawn(layer, 0)
+    wanted = execute.run(layer, x, weights, bias, engine="blas")
+    jobs: list[int] = []
+    run = pool.run
+
+    def seen(task: int, context: int, tasks: int, threads: int | None = None) -> None:
+        jobs.append(tasks)
+        run(task, context, tasks, threads)
+
+    prepared = execute.prepare(layer, weights, bias)
+    calls: list[Callable[[], Array]] = [lambda: execute.run(layer, x, weights, bias), lambda: prepared(x)]
+    for call in calls:
+        with threads.sharing(count), monkeypatch.context() as patch:
+            call()
+            patch.setattr(pool, "run", seen)
+            assert np.array_equal(call(), wanted)
+        assert bool(jobs) is shared
+        jobs.clear()
 
 
 def test_a_call_is_remembered() -> None:

@@ -80,9 +80,10 @@ class Both(IntEnum):
 
 def starter(task: int, tables: Tables, weights: int, bias: int, products: int) -> Starter:
     """How a layer of so many ``products`` is called, with the addresses of its packed weights and bias."""
-    if products <= PRODUCTS and address_offset() is not None:
-        return _Alone(task, tables, weights, bias)
-    return _Shared(task, tables, weights, bias, products)
+    if address_offset() is None:
+        return _Shared(task, tables, weights, bias, products)
+    alone = _Alone(task, tables, weights, bias)
+    return alone if products <= PRODUCTS else _Either(alone, _Shared(task, tables, weights, bias, products))
 
 
 def late_starter(task: int, tables: Tables, late: Late, bias: int, products: int) -> Starter:
@@ -166,6 +167,21 @@ class _Alone:
         place = places.buffer_info()[0]
         self._code(self._address, place, place + WORD, self._none, scratch.address)
         give(scratch, self._step)
+
+
+class _Either:
+    """Alone where a call may use one thread."""
+
+    __slots__ = ("_alone", "_shared")
+
+    def __init__(self, alone: _Alone, shared: _Shared) -> None:
+        self._alone, self._shared = alone, shared
+
+    def __call__(self, x: Array, y: Array, residual: Array | None) -> None:
+        (self._alone if num_threads() == 1 else self._shared)(x, y, residual)
+
+    def at(self, x: int, y: int, beside: Job | None = None) -> None:
+        self._shared.at(x, y, beside)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A small layer in one compiled call: its weights and bias fetched element by element, then all its tasks.
+"""A layer of few weights in one compiled call: they and its bias fetched element by element, then all its tasks.
 
 How a family packs weights is found by letting it pack their numbers, so that any family and any strides will do.
 """
@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from . import binary, ir
-from .calls import PRODUCTS, address_offset
+from .calls import address_offset
 from .emit import FLOATS, INT, TASK, Code
 from .memory import ALIGNMENT, Array, Table, Tables, give, take
 from .records import WORD, Call, size
@@ -60,10 +60,10 @@ class Small(IntEnum):
     BIAS = 9
 
 
-def gathered(family: Packer, weights: Array, bias: Array | None, products: int) -> Gathered | None:
+def gathered(family: Packer, weights: Array, bias: Array | None) -> Gathered | None:
     """How a layer is called with weights and a bias like these; none where that is not the fastest way."""
     at = address_offset()
-    if products > PRODUCTS or at is None or weights.size > ELEMENTS:
+    if at is None or weights.size > ELEMENTS:
         return None
     offsets = _offsets(family.pack_weights(_numbers(weights)), weights, family.header)
     if len(offsets) > 2 * ELEMENTS:

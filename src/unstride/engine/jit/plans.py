@@ -10,7 +10,7 @@ import numpy as np
 
 from ...geometry import Layer
 from . import rows
-from .calls import Caller, Late, Starter, caller, late_starter, starter
+from .calls import PRODUCTS, Caller, Late, Starter, caller, late_starter, starter
 from .ends import End
 from .gather import Gathered, gathered
 from .kernels_product import Form
@@ -61,6 +61,7 @@ class Bound:
         self.task = family.task
         pairs = layer.small_channels * (layer.large_channels // layer.groups)
         self.products = batch * pairs * prod(axis.products for axis in layer.axes)
+        self.shared = self.products > PRODUCTS
 
     def starter(self, weights: Array, bias: Array | None) -> Starter:
         """How to compute an output from an input, with packed weights and bias."""
@@ -68,9 +69,9 @@ class Bound:
         return starter(self.task, self.family.tables, *addresses, self.products)
 
     def gathered(self, weights: Array, bias: Array | None) -> Gathered | None:
-        """How to compute a small layer with weights and a bias like these, where they are of the sums' type."""
+        """How one thread computes a layer with few weights and a bias like these, where they are of the sums' type."""
         fits = all(array is None or array.dtype == self.sums for array in (weights, bias))
-        return gathered(self.family, weights, bias, self.products) if fits else None
+        return gathered(self.family, weights, bias) if fits else None
 
     def caller(self) -> Caller:
         """How to compute an output from an input, and from the addresses of packed weights and bias."""

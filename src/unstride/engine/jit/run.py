@@ -17,6 +17,7 @@ from ..boxes import by_output
 from ..dtypes import HALVES
 from ..ends import Activation, Ends
 from ..plan import Plan
+from ..threads import num_threads
 from .memory import output
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Direct(_Placed):
 
     def __call__(self, x: Array, weights: Array, bias: Array | None) -> Array:
         y = self._allocate(self.shape, self._dtype)
-        if self._gathered:
+        if self._gathered and not (self._bound.shared and num_threads() > 1):
             self._gathered(x, y, weights, bias)
         else:
             self._packed(x, y, weights, bias)
