@@ -33,7 +33,7 @@ LEAST = 3
 PROFILED = 10
 """calls that are profiled at once"""
 TAKEN = 20
-"""blocks of memory that are taken in a round, with gaps between them"""
+"""blocks of memory that are taken in a round, with gaps as large between them"""
 
 
 class Residual(nn.Module):  # type: ignore[misc]  # torch is not typed here
@@ -170,20 +170,18 @@ def turns(count: int, seconds: float) -> Iterator[list[int]]:
         rounds += 1
 
 
-def taken_anywhere(draw: random.Random) -> list[Any]:
+def taken_anywhere() -> list[Any]:
     """Blocks of up to 160 kB that keep arrays from lying where they did in the round before."""
-    blocks = [torch.empty(int(draw.uniform(1, 20) ** 4), dtype=torch.uint8) for _ in range(2 * TAKEN)]
-    draw.shuffle(blocks)
-    return blocks[:TAKEN]
+    sizes = (20 * torch.rand(2 * TAKEN)).pow(4).long().tolist()
+    return [torch.empty(size, dtype=torch.uint8) for size in sizes][::2]
 
 
 def profiled(calls: list[Callable[[], Any]], seconds: float) -> list[float]:
     """Median seconds, call by call in turn, of the operations that all call equally often."""
     taken: list[list[float]] = [[] for _ in calls]
-    draw = random.Random(0)  # noqa: S311 - no secret
     for turn in turns(len(calls), seconds):
         runs: list[dict[str, tuple[int, float]]] = [{} for _ in calls]
-        held = taken_anywhere(draw)
+        held = taken_anywhere()
         for number in turn:
             calls[number]()
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:

@@ -130,7 +130,7 @@ def caller(task: int, tables: Tables, products: int) -> Caller:
     """How a layer of so many ``products`` is called with other weights each time."""
     plan, tasks, step, offset = tables.plan.ctypes.data, tables.task_count, tables.scratch, address_offset()
     if products > PRODUCTS or offset is None:
-        return lambda x, y, weights, bias: starter(task, tables, weights, bias, products)(x, y, None)
+        return lambda x, y, weights, bias: _Shared(task, tables, weights, bias, products)(x, y, None)
     code, nothing, at = _errands(), np.zeros(1, np.int64), offset
     none = nothing.ctypes.data
 
