@@ -6,7 +6,9 @@ import math
 import random
 from array import array
 from dataclasses import replace
+from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -114,8 +116,10 @@ class Drawn:
 
 
 def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
-    """Small pieces, packed inputs or not: what large layers would meet."""
-    choice = drawn.random.choice
+    """Any tile, small pieces, packed inputs or not: what large layers would meet."""
+    choice, seed = drawn.random.choice, drawn.random.random()
+    if choice([True, False]):
+        monkeypatch.setattr(rows_shape.Shape, "cost", lambda _, tile, __: crc32(f"{seed} {tile}".encode()))
     monkeypatch.setattr(rows_pieces, "TASKS", choice([1, 24, 1000]))
     monkeypatch.setattr(rows, "TASKS", choice([1, 24, 1000]))
     monkeypatch.setattr(rows_pieces, "SMALLEST", choice([1, 2, 16]))
@@ -232,19 +236,29 @@ def test_tiles_fit_the_registers() -> None:
         target = replace(host(), registers=registers)
         for layer in KNOWN.values():
             tile = rows_shape.Shape(layer, 1, "float32", End(), target).tile
-            assert tile.channels * tile.phases * tile.vectors + tile.vectors + 1 <= registers
+            assert tile.sums + tile.inputs + 1 <= registers
 
 
 def test_what_suits() -> None:
+    suits = partial(rows.suits, channels_first=True, lanes=8, registers=16)
     assert rows.suits_last(square(96, 3, 2, 1, 3, 3), lanes=8, registers=16)
     assert not rows.suits_last(square(96, 3, 2, 1, 3, 8), lanes=8, registers=16)
     assert not rows.suits_last(square(4, 3, 2, 1, 3, 3), lanes=8, registers=16)
-    assert rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=True, lanes=8)
-    assert rows.suits(square(128, 4, 2, 1, 21, 21, 21), channels_first=True, lanes=8)
-    assert not rows.suits(square(32, 4, 2, 1, 64, 3), channels_first=False, lanes=8)
-    assert not rows.suits(square(8, 4, 2, 1, 64, 64), channels_first=True, lanes=8)
-    assert not rows.suits(square(4, 4, 2, 1, 64, 64, 64), channels_first=True, lanes=8)
-    assert not rows.suits(replace(square(32, 4, 2, 1, 3, 64), transposed=False), channels_first=True, lanes=8)
+    assert suits(square(32, 4, 2, 1, 64, 3))
+    assert suits(square(128, 4, 2, 1, 21, 21, 21))
+    assert not suits(square(32, 4, 2, 1, 64, 3), channels_first=False)
+    assert not suits(square(4, 4, 2, 1, 64, 64))
+    assert not suits(square(4, 4, 2, 1, 64, 64, 64))
+    assert not suits(replace(square(32, 4, 2, 1, 3, 64), transposed=False))
+
+
+def test_full_rows_are_as_fast_as_channels() -> None:
+    """Wide layers run along their rows where these fill the lanes, and along their channels where they do not."""
+    suits = partial(rows.suits, channels_first=True, lanes=16, registers=32)
+    for size, chosen in ((64, True), (48, True), (40, False), (20, False), (8, False)):
+        assert suits(square(size, 3, 2, 1, 128, 64)) is chosen
+    assert not suits(square(16, 3, 2, 1, 512, 256))
+    assert suits(square(40, 3, 2, 1, 128, 20))
 
 
 @pytest.mark.parametrize("channels", range(1, 20))
@@ -253,7 +267,10 @@ def test_the_length_of_a_single_axis_does_not_choose(channels: int) -> None:
     for inputs in (1, 64, 512):
         chosen = {
             rows.suits(
-                Layer((Axis(length, 2 * length, 4, 2, before=1),), inputs, channels), channels_first=True, lanes=8
+                Layer((Axis(length, 2 * length, 4, 2, before=1),), inputs, channels),
+                channels_first=True,
+                lanes=8,
+                registers=16,
             )
             for length in (1, 20, 1000, 10**6)
         }

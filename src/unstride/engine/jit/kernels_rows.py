@@ -22,7 +22,7 @@ from typing import TypeAlias
 from . import ir, kernels_dot
 from .emit import FLOATS, INT, Code, Number
 from .records import HEADER, WORD, Call, size
-from .rows_records import Form, Frame, Pass, Row, Rows, Task, field
+from .rows_records import Form, Frame, Pass, Rows, Task, field
 from .rows_tile import Tile
 from .target import Target
 
@@ -60,10 +60,10 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir
     _keep(c, frame, {Frame.COUNT: field(c, task, Task.COUNT), Frame.FINITE: c.load(field(c, call, Call.WEIGHTS))})
     plain = (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)
     _keep(c, frame, {to: field(c, plan, Rows[to.name]) for to in plain})
-    first, last = (c.mul(field(c, task, number), size(Row)) for number in (Task.ROW, Task.ROW_END))
-    table = field(c, plan, Rows.ROWS)
-    with c.loop(last, start=first, step=BAND * size(Row)) as bands:
-        rows = [c.add(table, bands.index), c.add(table, c.minimum(last, c.add(bands.index, BAND * size(Row))))]
+    first, last = (c.mul(field(c, task, number), form.record) for number in (Task.ROW, Task.ROW_END))
+    table, band = field(c, plan, Rows.ROWS), BAND // form.rows * form.record
+    with c.loop(last, start=first, step=band) as bands:
+        rows = [c.add(table, bands.index), c.add(table, c.minimum(last, c.add(bands.index, band)))]
         with c.loop(field(c, task, Task.PASS_END), start=field(c, task, Task.PASS)) as passes:
             each = c.add(field(c, plan, Rows.PASSES), c.mul(passes.index, size(Pass)))
             _keep_pass(c, form, frame, task, each, x)
@@ -225,7 +225,7 @@ def _inner(module: ir.Module, tile: Tile, number: int) -> ir.Function:
     """``inner(frame, place, row, row_end, tiles)``: tiles side by side, no lane of which is idle."""
     c = Code(module, f"inner{number}", 5, internal=True)
     frame, place, first, last, tiles = c.arguments
-    with c.loop(last, start=first, step=size(Row)) as rows, c.loop(tiles, [place]) as loop:
+    with c.loop(last, start=first, step=tile.form.record) as rows, c.loop(tiles, [place]) as loop:
         here = loop.values[0]
         sums = tile.sums(c, (frame, rows.index, here), tile.form.vectors, {}, careful=False)
         tile.store(c, (frame, rows.index, here), sums, masked=False)
@@ -238,7 +238,7 @@ def _edge(module: ir.Module, tile: Tile, number: int, count: int, *, careful: bo
     c = Code(module, f"{'careful' if careful else 'edge'}{number}.{count}", 4, internal=True)
     frame, place, first, last = c.arguments
     masks = tile.masks(c, frame, place, {0, count - 1}) if careful or not tile.form.packs else {}
-    with c.loop(last, start=first, step=size(Row)) as rows:
+    with c.loop(last, start=first, step=tile.form.record) as rows:
         sums = tile.sums(c, (frame, rows.index, place), count, masks, careful=careful)
         tile.store(c, (frame, rows.index, place), sums, masked=True)
     return c.done()

@@ -16,13 +16,11 @@ from .gather import Gathered, gathered
 from .kernels_product import Form
 from .memory import Array, Tables
 from .product import Product, Shape, can_widen
-from .target import Target, host
+from .target import FEW_REGISTERS, Target, host
 from .transpose import SHUFFLED
 
 _COSTS = {2: 1.0, 3: 1.0, 1: 1.5}
 """time of a vector of columns, by how many are in a block: a lone one has hardly more products than loads"""
-FEW_REGISTERS = 16
-"""vector registers that the sums of eight positions fill with a vector of columns: more hold two sums for each"""
 FEW = 6
 """columns up to which lanes may be products instead: a tile has a sum for each column of each position"""
 BROADCAST, RUN, SUM = 1.4, 2, 9
@@ -93,7 +91,7 @@ def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool
 def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool, like: Layer) -> Family:
     target = host()
     lanes = target.lanes(np.dtype(dtype).itemsize)
-    if end.stored is None and rows.suits(like, channels_first, lanes):
+    if end.stored is None and rows.suits(like, channels_first, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target)
     form, wide = _form(layer, dtype, end, channels_first, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"

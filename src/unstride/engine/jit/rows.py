@@ -3,66 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 from math import prod
 
 import numpy as np
 
 from ...geometry import Layer
-from ..boxes import Strip, by_output, families
 from . import binary, kernels_rows
 from .ends import End
 from .gather import MISSING, fetcher
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import WORD, size
 from .rows_pieces import TASKS, Piece, Pieces, cuts
-from .rows_records import Row, Task
-from .rows_shape import Shape
-from .tables import CACHED, Strides
-from .target import Target
+from .rows_records import Task
+from .rows_shape import Shape, again
+from .rows_tiles import Tiles
+from .tables import Strides
+from .target import FEW_REGISTERS, Target
 
 CODE = 16
 """taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
 FAR = 16
 """stride beyond which outputs are written in pieces too small"""
-SHALLOW, FULL = 64, 0.9
-"""products of an output up to which packing its channels, as the product family does, costs more than it brings; twice
-as many where channels fill less than that part of the lanes"""
-MOSTLY = 0.75
-"""part of the lanes that channels fill, beyond which rows whose inputs are far away are not worth it"""
+INPUT, OUTPUT = 1.0, 0.7
+"""vectors of multiply-adds that the product family takes to bring together the channels of an input and an output"""
+SCARCE = 1.05
+"""time of a product in a tile of rows over that in a tile of channels, where registers are few"""
+LENGTH = 0.96
+"""part of the lanes that rows fill where their length may not choose: a stream of one axis has none"""
 WIDE = 6
 """vectors of a row from which on a depthwise layer runs along it rather than along its channels"""
 LONG = 2**16
 """outputs of a long row"""
 
 
-def suits(layer: Layer, channels_first: bool, lanes: int) -> bool:
-    """Whether the family is the faster one for a layer: rows fill more lanes, or packing does not pay."""
+def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> bool:
+    """Whether the family is the faster one for a layer: its sums take less time than the other's, which packs more."""
     axis = layer.axes[-1]
     stride = axis.stride if layer.transposed else 1
     if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
         return False
-    row, outputs, inputs = _row(layer), layer.out_channels // layer.groups, layer.in_channels // layer.groups
+    outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
     if layer.groups > 1 and inputs == outputs == 1:
-        return row >= WIDE * min(lanes, layer.groups)
-    if outputs <= lanes and not (_filled(outputs, lanes) > MOSTLY and _streams(layer)):
-        return _filled(-(-row // stride), lanes) >= _filled(outputs, lanes)
-    products = inputs * prod(layer.kernel) / (prod(layer.stride) if layer.transposed else 1)
-    return row >= WIDE * lanes and products <= SHALLOW * (1 if _filled(outputs, lanes) >= FULL else 2)
+        return _row(layer) >= WIDE * min(lanes, layer.groups)
+    if not inputs * outputs:
+        return True
+    rows = (SCARCE if registers <= FEW_REGISTERS else 1.0) * _waste(layer, lanes) / _filled_rows(layer, lanes)
+    products = inputs * outputs * prod(layer.kernel)
+    # for each place of the smaller side
+    ins, outs = (1, prod(layer.stride)) if layer.transposed else (prod(layer.stride), 1)
+    return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * (INPUT * inputs * ins + OUTPUT * outputs * outs)
 
 
-def _streams(layer: Layer) -> bool:
-    """Whether a row's inputs do not fit the cache: each block of channels would read them from farther away.
+def _filled_rows(layer: Layer, lanes: int) -> float:
+    """The part of the lanes that the places of a row fill."""
+    stride = layer.axes[-1].stride if layer.transposed else 1
+    return LENGTH if layer.rank == 1 else _filled(-(-layer.output_size[-1] // stride), lanes) or 1.0
 
-    Not of one axis: see ``_row``.
-    """
-    rows = prod(layer.kernel[:-1]) / (prod(layer.stride[:-1]) if layer.transposed else 1)
-    inputs = layer.in_channels // layer.groups * rows * layer.input_size[-1]
-    return layer.rank > 1 and inputs > CACHED // 4
+
+def _waste(layer: Layer, lanes: int) -> float:
+    """Products that are computed for one that is wanted: rows of one vector are computed in twos."""
+    stride = layer.axes[-1].stride if layer.transposed else 1
+    return again(layer, 2) if layer.rank > 1 and layer.output_size[-1] <= lanes * stride else 1.0
 
 
 def _row(layer: Layer) -> int:
-    """Outputs of a row. A layer of one axis is taken for a long one: a stream of it has no length to choose by."""
+    """Outputs of a row. A layer of one axis is taken for a long one."""
     return layer.output_size[-1] if layer.rank > 1 else LONG
 
 
@@ -126,9 +131,9 @@ def pack_bias(shape: Shape, bias: Array) -> Array:
 def tables(shape: Shape) -> Tables:
     """The tables of a layer, and the plan that points to them."""
     layer, item, pieces = shape.layer, shape.item, Pieces.of(shape)
-    rows, runs = _rows(shape, pieces.strides)
-    tasks, passes = _tasks(shape, pieces), table(_pass_records(shape))
-    kept = (tasks.reshape(-1), rows, runs, passes)
+    tiles = Tiles.of(shape, pieces)
+    tasks, passes = _tasks(shape, pieces, tiles.ranges), table(_pass_records(shape))
+    kept = (tasks.reshape(-1), tiles.records, tiles.runs, passes)
     steps = [item * count for count in shape.beside]
     source, to = Strides.packed(layer.input_size, steps[0]), Strides.packed(layer.output_size, steps[1])
     x_channel = pieces.length * item if shape.packs else source.image
@@ -149,64 +154,12 @@ def _pass_records(shape: Shape) -> Iterator[tuple[int, ...]]:
         at += shape.outer_taps * size
 
 
-def _rows(shape: Shape, x: Strides) -> tuple[Table, Table]:
-    """The records of all output rows, and the runs that they share."""
-    layer = shape.layer
-    y = Strides.packed(layer.output_size, shape.item * shape.beside[1])
-    strips = [by_output(axis, layer.transposed) for axis in layer.axes[:-1]]
-    runs, firsts = _runs(layer, strips, x)
-    record = np.zeros((*layer.output_size[:-1], size(Row) // WORD), np.int64)
-    choice = np.zeros(record.shape[:-1], np.int64)
-    for axis, own in enumerate(strips):
-        along = [-1 if other == axis else 1 for other in range(len(strips))]
-        numbers, starts = (part.reshape(along) for part in _along(layer.output_size[axis], own))
-        record[..., Row.X] += starts * x.axes[axis]
-        record[..., Row.Y] += np.arange(layer.output_size[axis]).reshape(along) * y.axes[axis]
-        choice = choice * len(own) + numbers
-    record[..., Row.RUNS :] = firsts[choice]
-    return record.reshape(-1), runs
-
-
-def _along(size: int, strips: tuple[Strip, ...]) -> tuple[Table, Table]:
-    """For each output index of an axis: the number of its strip, and the input index at its first tap."""
-    numbers, starts = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    for number, strip in enumerate(strips):
-        own = slice(strip.output.start, strip.output.stop, strip.output.step)
-        numbers[own] = number
-        if strip.taps:
-            starts[own] = strip.first + strip.along * np.arange(len(strip.output))
-    return numbers, starts
-
-
-def _runs(layer: Layer, strips: list[tuple[Strip, ...]], x: Strides) -> tuple[Table, Table]:
-    """For each choice of strips its taps, as bytes before the inputs and number; where they begin, and how many."""
-    found: list[tuple[int, int]] = []
-    firsts: list[tuple[int, int]] = []
-    order = [families(axis, layer.transposed) for axis in layer.axes[: len(strips)]]
-    for choice in product(*strips):
-        begin = len(found)
-        taps = [_met(own, each) for own, each in zip(order, choice, strict=True)]
-        for index in product(*(range(len(own)) for own in taps)):
-            at, number = 0, 0
-            for axis, each in enumerate(index):
-                at += choice[axis].across * x.axes[axis] * each
-                number = number * layer.kernel[axis] + taps[axis][each]
-            found.append((at, number))
-        firsts.append((2 * begin * WORD, len(found) - begin))
-    return table(found), np.array(firsts, np.int64).reshape(-1, 2)
-
-
-def _met(order: tuple[range, ...], strip: Strip) -> range:
-    """The taps of a strip."""
-    return order[strip.family][strip.at : strip.at + len(strip.taps)] if strip.taps else range(0)
-
-
-def _tasks(shape: Shape, pieces: Pieces) -> Table:
+def _tasks(shape: Shape, pieces: Pieces, records: dict[range, range]) -> Table:
     """All pieces of all images and groups, for all blocks of channels, in ranges of passes."""
     layer, item, width = shape.layer, shape.item, shape.tile.channels
     inputs = shape.beside[0]
     source, back = Strides.packed(layer.input_size, item * inputs), pieces.strides
-    parts = [_part(piece, source, back) for piece in pieces.all]
+    parts = [_part(piece, records[piece.rows], source, back) for piece in pieces.all]
     units, blocks = shape.batch * layer.groups, shape.blocks
     least = -(-TASKS // max(1, units * blocks * len(parts)))
     ranges = [(own.start, own.stop) for own in cuts(len(shape.passes), min(len(shape.passes), least))]
@@ -231,11 +184,11 @@ def _tasks(shape: Shape, pieces: Pieces) -> Table:
 _PART = 9
 
 
-def _part(piece: Piece, source: Strides, packed: Strides) -> tuple[int, ...]:
-    """What a piece's tasks share: rows, places; its inputs in the array, their counts, where they go."""
+def _part(piece: Piece, records: range, source: Strides, packed: Strides) -> tuple[int, ...]:
+    """What a piece's tasks share: records of rows, places; its inputs in the array, their counts, where they go."""
     begin = tuple(own.start for own in piece.inputs)
     counts = (1, 1, *map(len, piece.inputs))[-3:]
-    ranges = (piece.rows.start, piece.rows.stop, piece.places.start, piece.places.stop)
+    ranges = (records.start, records.stop, piece.places.start, piece.places.stop)
     return (*ranges, source.at(0, begin), *counts, packed.at(0, begin))
 
 

@@ -83,13 +83,27 @@ class Pieces:
         layer, whole = self.shape.layer, False
         for number, axis in enumerate(layer.axes[:-1]):
             outputs, inputs = layer.output_size[number], layer.input_size[number]
-            fits = self._fits(prod(layer.input_size[number + 1 : -1]) * (layer.input_size[-1] + 2 * self.shape.lanes))
+            fits = self._fits(prod(layer.input_size[number + 1 : -1]) * self._whole_row)
             halo = len(window(axis, layer.transposed, range(outputs // 2, outputs // 2 + 1)))
             needed = 1 if fits >= inputs else -(-inputs // (fits - halo + 1)) if fits > halo else outputs
-            count = 1 if whole else max(1, min(outputs, max(wanted, needed)))
+            # pieces have as many rows that meet the same taps as a tile
+            least = self.shape.tile.rows * self._apart(axis) if number == layer.rank - 2 else 1
+            count = 1 if whole else max(1, min(outputs, max(min(wanted, outputs // least), needed)))
             yield list(cuts(outputs, count))
             wanted = -(-wanted // count)
             whole = whole or count < outputs
+
+    @property
+    def _whole_row(self) -> int:
+        """Elements of a packed row that is not cut, and of the zeros behind it."""
+        shape, (low, high) = self.shape, self.shifts
+        left, places = (-(-count // shape.lanes) * shape.lanes for count in (max(0, -low), shape.places))
+        needed = max(places + high, shape.layer.input_size[-1] + left)
+        return -(-needed // shape.lanes) * shape.lanes
+
+    def _apart(self, axis: Axis) -> int:
+        """Outputs from one to the next that meets the same taps."""
+        return axis.stride if self.shape.layer.transposed else 1
 
     def _places(self, wanted: int, deep: int) -> Iterator[tuple[range, range]]:
         """Ranges of places, with the inputs that they need; ``deep`` rows are packed for each."""

@@ -75,13 +75,14 @@ class Task(IntEnum):
 
 
 class Row(IntEnum):
-    """An output row."""
+    """Output rows that meet the same taps and are computed at once."""
 
-    X = 0
-    Y = 1
-    RUNS = 2
-    """bytes before its runs: for each tap of the axes before the last, bytes before its inputs and its weights"""
-    RUN_COUNT = 3
+    RUNS = 0
+    """bytes before their runs: for each tap of the axes before the last, bytes before its inputs and its weights"""
+    RUN_COUNT = 1
+    X = 2
+    """of the first row; then Y of the first, X of the second, …"""
+    Y = 3
 
 
 class Pass(IntEnum):
@@ -128,7 +129,9 @@ class Form:
     channels: int
     """output channels of a tile"""
     vectors: int
-    """vectors of places of a tile"""
+    """vectors of places of a tile, in each of its rows"""
+    rows: int
+    """output rows of a tile"""
     stride: int
     """outputs from one place to the next"""
     shapes: tuple[Shifts, ...]
@@ -145,6 +148,11 @@ class Form:
     def item(self) -> int:
         """Bytes of an element."""
         return 8 if self.dtype == "float64" else 4
+
+    @property
+    def record(self) -> int:
+        """Bytes of the record of a tile's rows."""
+        return (Row.X + 2 * self.rows) * WORD
 
     @property
     def key(self) -> str:

@@ -10,10 +10,13 @@ from math import prod
 import numpy as np
 
 from ...geometry import Axis, Layer
+from ..boxes import by_output
 from .ends import End
 from .rows_records import Form, Shifts
-from .target import Target
+from .target import FEW_REGISTERS, Target
 
+WIDEST = 8
+"""vectors of inputs of a tile at one shift"""
 PACKED_INPUTS, PACKED_PRODUCTS = 4, 16
 """input channels of a group, and products of each input, from which on packing them pays"""
 
@@ -52,13 +55,42 @@ def phases(axis: Axis, transposed: bool) -> dict[int, tuple[tuple[int, int], ...
     }
 
 
+def alike(layer: Layer) -> tuple[tuple[int, int], ...]:
+    """Along the axis before the last: how many rows meet the same taps, and how many taps these are."""
+    if layer.rank == 1:
+        return ((1, 1),)
+    strips = by_output(layer.axes[-2], layer.transposed)
+    return tuple((len(strip.output), len(strip.taps)) for strip in strips if strip.taps)
+
+
+def again(layer: Layer, rows: int) -> float:
+    """How many products tiles of so many rows compute for each one that is wanted.
+
+    >>> again(Layer((Axis(small=4, large=8, kernel=4, stride=2, before=1),) * 2, 8, 8), 2)
+    1.2857142857142858
+    """
+    wanted = sum(count * taps for count, taps in alike(layer))
+    return sum(-(-count // rows) * rows * taps for count, taps in alike(layer)) / wanted if wanted else 1.0
+
+
 @dataclass(frozen=True)
 class Block:
-    """Channels, phases and vectors whose sums are in registers at once."""
+    """Channels, phases, vectors and rows whose sums are in registers at once."""
 
     channels: int
     phases: int
     vectors: int
+    rows: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Vectors of inputs at one shift."""
+        return self.vectors * self.rows
+
+    @property
+    def sums(self) -> int:
+        """Vectors of sums."""
+        return self.channels * self.phases * self.inputs
 
 
 @dataclass(frozen=True)
@@ -123,7 +155,7 @@ class Shape:
 
     def _tiles(self) -> Iterator[Block]:
         # where there are many registers LLVM is free with some
-        registers = self.target.registers - (4 if self.target.registers > 16 else 0)
+        registers = self.target.registers - (4 if self.target.registers > FEW_REGISTERS else 0)
         needed = max(1, -(-self.places // self.lanes))
         # fewer phases than there are lie in pieces, each within a vector
         some = {min(few, self.lanes) for few in (4, 6, 8)}
@@ -131,10 +163,17 @@ class Shape:
         whole = [self.stride] if self.stride <= most else []
         for together in whole + sorted(few for few in some if few < self.stride and not self.last):
             for channels in range(self.group_outputs if self.last else 1, min(self.group_outputs, registers) + 1):
-                for vectors in range(1, min(8, needed) + 1):
+                for vectors, rows in self._beside(needed):
+                    tile = Block(channels, together, vectors, rows)
                     # beside the sums: the inputs at one shift, and one weight
-                    if channels * together * vectors <= min(most, registers - vectors - 1):
-                        yield Block(channels, together, vectors)
+                    if tile.sums <= min(most, registers - tile.inputs - 1):
+                        yield tile
+
+    def _beside(self, needed: int) -> Iterator[tuple[int, int]]:
+        """Vectors of a row, and rows, that meet the same weights: several rows where one tile has all of each."""
+        most = max((count for count, _ in alike(self.layer)), default=0)
+        yield from ((vectors, 1) for vectors in range(1, min(WIDEST, needed) + 1))
+        yield from ((needed, rows) for rows in range(2, min(WIDEST // needed, most) + 1))
 
     def cost(self, tile: Block, passes: tuple[Pass, ...]) -> float:
         """Estimated half cycles for one row of one image and group: loads, multiply-adds, stores of all its tiles."""
@@ -147,8 +186,9 @@ class Shape:
                 widths[width] = widths.get(width, 0) + left // width
                 left %= width
         blocks = -(-self.group_outputs // tile.channels)
-        return sum(
-            blocks * count * self._tile_cost(Block(tile.channels, tile.phases, width), each)
+        rows = again(self.layer, tile.rows) / tile.rows
+        return rows * sum(
+            blocks * count * self._tile_cost(Block(tile.channels, tile.phases, width, tile.rows), each)
             for each in passes
             for width, count in widths.items()
         )
@@ -157,12 +197,12 @@ class Shape:
         """Estimated half cycles of one tile of one pass."""
         rows = self.group_inputs * self.outer_taps / prod(self.stride_before)
         taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
-        sums = tile.channels * len(each.shifts) * tile.vectors
+        sums = tile.channels * len(each.shifts) * tile.inputs
         # fewer than eight sums wait for one another
-        products = taps * tile.vectors * max(1.0, 8 / sums)
+        products = taps * tile.inputs * max(1.0, 8 / sums)
         # each block of channels reads the inputs anew
-        work = max(products, 1.1 * (taps + met * tile.vectors)) + 0.5 * tile.vectors + 2
-        pieces = 0 if len(each.shifts) == self.stride else 2 * tile.channels * tile.vectors * self.lanes
+        work = max(products, 1.1 * (taps + met * tile.inputs)) + 0.5 * tile.inputs + 2
+        pieces = 0 if len(each.shifts) == self.stride else 2 * tile.channels * tile.inputs * self.lanes
         return rows * work + 3 * sums + pieces + 20
 
     @property
@@ -192,7 +232,16 @@ class Shape:
         block = self.tile
         beside = block.channels if self.last else 0
         return Form(
-            self.dtype, block.channels, block.vectors, self.stride, shapes, single, self.packs, self.end, beside
+            self.dtype,
+            block.channels,
+            block.vectors,
+            block.rows,
+            self.stride,
+            shapes,
+            single,
+            self.packs,
+            self.end,
+            beside,
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import TypeAlias
 
 from . import ir
@@ -57,47 +58,50 @@ class Tile:
         fields = (Frame.X, Frame.WEIGHTS, Frame.RUNS, Frame.TAP, Frame.CHANNELS, Frame.X_CHANNEL)
         x, weights, runs, tap, channels, step = (field(c, frame, number) for number in fields)
         runs, run_count = c.add(runs, field(c, record, Row.RUNS)), field(c, record, Row.RUN_COUNT)
-        start = c.add(x, field(c, record, Row.X), c.mul(place, self.item))
+        first, *others = (field(c, record, Row.X + 2 * row) for row in range(self.form.rows))
+        start, apart = c.add(x, first, c.mul(place, self.item)), [c.sub(other, first) for other in others]
         row = sum(map(len, self.shifts)) * self.form.channels * self.item
-        zeros = [ir.Constant(self.kind, None)] * (self.form.channels * len(self.shifts) * count)
+        zeros = [ir.Constant(self.kind, None)] * (self.form.channels * len(self.shifts) * self.form.rows * count)
         if not self.met:
             return list(zeros)
         with c.loop(run_count, zeros) as outer:
             run = c.add(runs, c.mul(outer.index, 2 * WORD))
             x, first = c.add(start, c.load(run)), c.add(weights, c.mul(tap, c.load(run, INT, WORD)))
             if self.form.single:
-                outer.next = self._products(c, x, first, outer.values, masks, careful=careful)
+                rows = [x, *(c.add(x, other) for other in apart)]
+                outer.next = self._products(c, rows, first, outer.values, masks, careful=careful)
             else:
                 with c.loop(channels, [x, first, *outer.values]) as inner:
                     here, factors, *sums = inner.values
-                    self._ask(c, here, count)
-                    sums = self._products(c, here, factors, sums, masks, careful=careful)
+                    rows = [here, *(c.add(here, other) for other in apart)]
+                    self._ask(c, rows, count)
+                    sums = self._products(c, rows, factors, sums, masks, careful=careful)
                     inner.next = [c.add(here, step), c.add(factors, row), *sums]
                 outer.next = inner.values[2:]
         return outer.values
 
-    def _ask(self, c: Code, x: ir.Value, count: int) -> None:
+    def _ask(self, c: Code, rows: list[ir.Value], count: int) -> None:
         """Ask for inputs of rows farther down, unless they are packed and near."""
-        for vector in range(0 if self.form.packs else count):
+        for x, vector in product(() if self.form.packs else rows, range(count)):
             c.prefetch(c.add(x, AHEAD + vector * self.lanes * self.item))
 
     def _products(
-        self, c: Code, x: ir.Value, weights: ir.Value, sums: list[ir.Value], masks: Masks, *, careful: bool
+        self, c: Code, rows: list[ir.Value], weights: ir.Value, sums: list[ir.Value], masks: Masks, *, careful: bool
     ) -> list[ir.Value]:
-        """The sums with the products of one input row added: inputs at each shift, with the taps that meet them."""
+        """The sums with the products of an input row for each output row: inputs at each shift, and its taps."""
         found, entry = list(sums), 0
-        count = len(sums) // (self.form.channels * len(self.shifts))
+        count = len(sums) // (self.form.channels * len(self.shifts) * len(rows))
         for shift in self.met:
             kept = {vector: self._mask(c, masks[shift, vector]) for vector in range(count) if (shift, vector) in masks}
-            inputs = [self._input(c, x, shift + v * self.lanes, kept.get(v)) for v in range(count)]
+            inputs = [self._input(c, x, shift + v * self.lanes, kept.get(v)) for x in rows for v in range(count)]
             for phase in (number for number, taps in enumerate(self.shifts) if shift in taps):
                 for channel in range(self.form.channels):
                     factor = c.splat(c.load(weights, self.kind.element, entry * self.item), self.kind)
                     entry += 1
-                    for vector, value in enumerate(inputs):
-                        slot = (channel * len(self.shifts) + phase) * count + vector
+                    for number, value in enumerate(inputs):
+                        slot = (channel * len(self.shifts) + phase) * len(inputs) + number
                         total = c.fma(value, factor, found[slot])
-                        found[slot] = c.builder.select(kept[vector], total, found[slot]) if careful else total
+                        found[slot] = c.builder.select(kept[number % count], total, found[slot]) if careful else total
         return found
 
     def _mask(self, c: Code, at: ir.Value) -> ir.Value:
@@ -111,14 +115,20 @@ class Tile:
         return c.masked_load(c.add(x, element * self.item), mask, self.kind)
 
     def store(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
-        """Write a tile: channel by channel, its phases interleaved."""
-        if self.form.beside:
-            self._store_beside(c, at, sums, masked=masked)
-            return
+        """Write a tile row by row."""
         frame, record, place = at
+        count = len(sums) // (self.form.channels * len(self.shifts) * self.form.rows)
+        for row in range(self.form.rows):
+            own = [value for number, value in enumerate(sums) if number // count % self.form.rows == row]
+            here = (frame, field(c, record, Row.Y + 2 * row), place)
+            (self._store_beside if self.form.beside else self._store)(c, here, own, masked=masked)
+
+    def _store(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
+        """Write a row of a tile: channel by channel, its phases interleaved."""
+        frame, row, place = at
         fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
         y, residual, bias, count, step, outputs = (field(c, frame, number) for number in fields)
-        before, row = c.mul(place, self.form.stride), field(c, record, Row.Y)
+        before = c.mul(place, self.form.stride)
         left = c.sub(outputs, before) if masked else None
         own = len(sums) // self.form.channels
         for channel in range(self.form.channels):
@@ -137,19 +147,19 @@ class Tile:
                 write()
 
     def _store_beside(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
-        """Write a tile whose channels lie side by side: phases and channels interleaved."""
-        frame, record, place = at
+        """Write a row of a tile whose channels lie side by side: phases and channels interleaved."""
+        frame, row, place = at
         y, residual, bias, outputs = (field(c, frame, n) for n in (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.OUTPUTS))
         channels, phases = self.form.channels, self.form.stride
         before, count = c.mul(place, phases), len(sums) // (channels * phases)
         left = c.mul(c.sub(outputs, before), channels) if masked else None
-        offset = c.add(field(c, record, Row.Y), c.mul(before, channels * self.item))
+        offset = c.add(row, c.mul(before, channels * self.item))
         to = (c.add(y, offset), c.add(residual, offset))
         if self.form.end.bias:
             addends = [c.splat(c.load(bias, self.kind.element, n * self.item), self.kind) for n in range(channels)]
             sums = [c.builder.fadd(each, addends[number // (phases * count)]) for number, each in enumerate(sums)]
         for vector in range(count):
-            own = [sums[row * count + vector] for row in range(channels * phases)]
+            own = [sums[number * count + vector] for number in range(channels * phases)]
             own = [own[channel * phases + phase] for phase in range(phases) for channel in range(channels)]
             first = vector * channels * phases * self.lanes
             for number, value in enumerate(interleaved(c, own)):

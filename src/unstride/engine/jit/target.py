@@ -15,6 +15,9 @@ from ...errors import Reason, UnstrideError
 CPU_VARIABLE = "UNSTRIDE_CPU"
 """environment variable that forces LLVM's name of the CPU, such as ``haswell`` or ``skylake-avx512``"""
 
+FEW_REGISTERS = 16
+"""vector registers that the sums of eight positions fill with a vector of columns: more hold two sums for each"""
+
 _BASELINE = "+64bit,+sse2"
 """what every x86-64 CPU has; without it LLVM ends the process over a CPU that it does not know"""
 
