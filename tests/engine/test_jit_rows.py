@@ -7,6 +7,7 @@ import random
 from array import array
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +19,8 @@ from unstride.engine import execute
 from unstride.engine.jit import cache, pool, rows, rows_pieces, rows_shape
 from unstride.engine.jit.activations import BOUNDS
 from unstride.engine.jit.ends import End
-from unstride.engine.jit.records import HEADER
+from unstride.engine.jit.records import HEADER, WORD, size
+from unstride.engine.jit.rows_records import Task
 from unstride.engine.jit.target import Target, fitted, host, named
 from unstride.geometry import Axis, Layer
 
@@ -231,6 +233,23 @@ def test_pieces_cover_every_output_once(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_array_equal(met, 1)
 
 
+def test_the_inputs_to_pack_next_are_known_to_the_last_task_before() -> None:
+    layer = Layer((Axis(8, 16, 2, 2), *square(24, 4, 2, 1, 64, 9).axes), 64, 9)
+    family = rows.Rows(layer, 2, "float32", End(), host())
+    tasks = family.tables.kept[0].reshape(-1, size(Task) // WORD).tolist()
+    pieces = rows_pieces.Pieces.of(family.shape).all
+    shape = (2, layer.in_channels, *layer.input_size)
+    assert len(pieces) > 1
+    for own, later in pairwise(tasks):
+        if own[Task.WINDOW] == later[Task.WINDOW]:
+            assert own[Task.NEXT] == own[Task.NEXT_END]
+            continue
+        image, number = divmod(later[Task.WINDOW] - 1, len(pieces))
+        first, last = zip(*((each.start, each.stop - 1) for each in pieces[number].inputs), strict=True)
+        begin, end = (int(np.ravel_multi_index((image, 0, *at), shape)) for at in (first, last))
+        assert (own[Task.NEXT], own[Task.NEXT_END]) == (4 * begin, 4 * end + 4)
+
+
 def test_tiles_fit_the_registers() -> None:
     for registers in (16, 32):
         target = replace(host(), registers=registers)
@@ -255,8 +274,8 @@ def test_what_suits() -> None:
 def test_full_rows_are_as_fast_as_channels() -> None:
     """Wide layers run along their rows where these fill the lanes, and along their channels where they do not."""
     suits = partial(rows.suits, channels_first=True, lanes=16, registers=32)
-    for size, chosen in ((64, True), (48, True), (40, False), (20, False), (8, False)):
-        assert suits(square(size, 3, 2, 1, 128, 64)) is chosen
+    for wide, chosen in ((64, True), (48, True), (40, False), (20, False), (8, False)):
+        assert suits(square(wide, 3, 2, 1, 128, 64)) is chosen
     assert not suits(square(16, 3, 2, 1, 512, 256))
     assert suits(square(40, 3, 2, 1, 128, 20))
 

@@ -58,7 +58,12 @@ def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir
     places = [field(c, task, Task.PLACE), field(c, task, Task.PLACE_END)]
     _keep(c, frame, {Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS))})
     _keep(c, frame, {Frame.COUNT: field(c, task, Task.COUNT), Frame.FINITE: c.load(field(c, call, Call.WEIGHTS))})
-    plain = (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL)
+    _keep(
+        c,
+        frame,
+        {to: c.add(field(c, call, Call.X), field(c, task, Task[to.name])) for to in (Frame.NEXT, Frame.NEXT_END)},
+    )
+    plain = (Frame.RUNS, Frame.CHANNELS, Frame.X_CHANNEL, Frame.Y_CHANNEL, Frame.SOURCE)
     _keep(c, frame, {to: field(c, plan, Rows[to.name]) for to in plain})
     first, last = (c.mul(field(c, task, number), form.record) for number in (Task.ROW, Task.ROW_END))
     table, band = field(c, plan, Rows.ROWS), BAND // form.rows * form.record

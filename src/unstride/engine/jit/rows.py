@@ -177,8 +177,19 @@ def _tasks(shape: Shape, pieces: Pieces, records: dict[range, range]) -> Table:
     tasks[:, Task.ROW : Task.PASS] = field[:, :4]
     tasks[:, Task.PASS : Task.WINDOW] = passes[each]
     tasks[:, Task.WINDOW], tasks[:, Task.FROM] = unit * len(parts) + part + 1, x + field[:, 4]
-    tasks[:, Task.ROWS :] = field[:, 5:]
+    tasks[:, Task.ROWS : Task.NEXT] = field[:, 5:]
+    _foresee(tasks, source)
     return tasks
+
+
+def _foresee(tasks: Table, source: Strides) -> None:
+    """Write where the inputs of the next window lie to the last task of each; others have nothing to foresee."""
+    leads = np.array((0, 0, *source.axes[:-1])[-2:])
+    begin, counts = tasks[:, Task.FROM], tasks[:, Task.ROWS : Task.LENGTH]
+    end = begin + (counts - 1) @ leads + tasks[:, Task.LENGTH] * source.axes[-1]
+    tasks[:, Task.NEXT] = tasks[:, Task.NEXT_END] = begin
+    last = np.flatnonzero(np.diff(tasks[:, Task.WINDOW]))
+    tasks[last, Task.NEXT], tasks[last, Task.NEXT_END] = begin[last + 1], end[last + 1]
 
 
 _PART = 9

@@ -72,6 +72,10 @@ class Task(IntEnum):
     """elements of an input row to pack"""
     BACK = 16
     """bytes from the start of the packed inputs back to where the row of index 0 would begin"""
+    NEXT = 17
+    """bytes before the inputs that will be packed next"""
+    NEXT_END = 18
+    """bytes up to their end, of one channel"""
 
 
 class Row(IntEnum):
@@ -119,6 +123,11 @@ class Frame(IntEnum):
     CHANNELS = 12
     X_CHANNEL = 13
     Y_CHANNEL = 14
+    SOURCE = 15
+    NEXT = 16
+    """the line of the inputs that will be packed next that is asked for now …"""
+    NEXT_END = 17
+    """… up to here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,11 @@ class Form:
     def item(self) -> int:
         """Bytes of an element."""
         return 8 if self.dtype == "float64" else 4
+
+    @property
+    def asks(self) -> bool:
+        """Whether inputs that will be packed are asked for while others are read."""
+        return self.packs and not self.beside
 
     @property
     def record(self) -> int:

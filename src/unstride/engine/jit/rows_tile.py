@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from . import ir
 from .emit import FLOATS, INT, Code
+from .memory import ALIGNMENT
 from .records import WORD
 from .rows_records import At, Form, Frame, Row, field
 from .target import Target
@@ -71,17 +72,27 @@ class Tile:
                 rows = [x, *(c.add(x, other) for other in apart)]
                 outer.next = self._products(c, rows, first, outer.values, masks, careful=careful)
             else:
-                with c.loop(channels, [x, first, *outer.values]) as inner:
-                    here, factors, *sums = inner.values
+                line, apart_channels = self._next_line(c, frame), field(c, frame, Frame.SOURCE)
+                with c.loop(channels, [x, first, line, *outer.values]) as inner:
+                    here, factors, line, *sums = inner.values
                     rows = [here, *(c.add(here, other) for other in apart)]
-                    self._ask(c, rows, count)
+                    self._ask(c, rows, line, count)
                     sums = self._products(c, rows, factors, sums, masks, careful=careful)
-                    inner.next = [c.add(here, step), c.add(factors, row), *sums]
-                outer.next = inner.values[2:]
+                    inner.next = [c.add(here, step), c.add(factors, row), c.add(line, apart_channels), *sums]
+                outer.next = inner.values[3:]
         return outer.values
 
-    def _ask(self, c: Code, rows: list[ir.Value], count: int) -> None:
-        """Ask for inputs of rows farther down, unless they are packed and near."""
+    def _next_line(self, c: Code, frame: ir.Value) -> ir.Value:
+        """The next line of the inputs that will be packed next, of the first channel."""
+        line = field(c, frame, Frame.NEXT)
+        if self.form.asks:
+            c.store(c.minimum(c.add(line, ALIGNMENT), field(c, frame, Frame.NEXT_END)), frame, Frame.NEXT * WORD)
+        return line
+
+    def _ask(self, c: Code, rows: list[ir.Value], line: ir.Value, count: int) -> None:
+        """Ask for inputs of rows farther down; where these are packed and near, for those that will be packed."""
+        if self.form.asks:
+            c.prefetch(line)
         for x, vector in product(() if self.form.packs else rows, range(count)):
             c.prefetch(c.add(x, AHEAD + vector * self.lanes * self.item))
 
