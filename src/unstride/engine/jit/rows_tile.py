@@ -30,6 +30,10 @@ class Tile:
         self.kind = ir.VectorType(FLOATS[form.dtype], self.lanes)
         self.met = sorted({shift for phase in self.shifts for shift in phase})
         self.farthest = max(self.met, default=0)
+        self.loaded = self.met[(len(self.met) - 1) // 2] if self.met else 0
+        """the shift whose inputs are loaded, where those at others are taken from them"""
+        self.shuffles = not form.packs and target.vector_bytes == ALIGNMENT
+        """whether they are: a vector is a cache line, so that each at another shift lies in two, and loads are most"""
 
     def masks(self, c: Code, frame: ir.Value, place: ir.Value, vectors: set[int]) -> Masks:
         """Masks of the lanes whose inputs exist; kept in memory, for the loop has other use for registers."""
@@ -63,6 +67,8 @@ class Tile:
         start, apart = c.add(x, first, c.mul(place, self.item)), [c.sub(other, first) for other in others]
         row = sum(map(len, self.shifts)) * self.form.channels * self.item
         zeros = [ir.Constant(self.kind, None)] * (self.form.channels * len(self.shifts) * self.form.rows * count)
+        if not self.form.single and not self.form.beside:
+            self._ask_outputs(c, at, count)
         if not self.met:
             return list(zeros)
         with c.loop(run_count, zeros) as outer:
@@ -81,6 +87,18 @@ class Tile:
                     inner.next = [c.add(here, step), c.add(factors, row), c.add(line, apart_channels), *sums]
                 outer.next = inner.values[3:]
         return outer.values
+
+    def _ask_outputs(self, c: Code, at: At, count: int) -> None:
+        """Ask for the lines that the tile will be written to: its sums take long enough for them to come."""
+        frame, record, place = at
+        y, step = (field(c, frame, number) for number in (Frame.Y, Frame.Y_CHANNEL))
+        start = c.add(y, c.mul(place, self.form.stride * self.item))
+        width = (self.lanes * count * self.form.stride) * self.item
+        for row in range(self.form.rows):
+            here = c.add(start, field(c, record, Row.Y + 2 * row))
+            for channel in range(self.form.channels):
+                for line in range(0, width, 64):
+                    c.prefetch(c.add(here, c.mul(step, channel), line), write=True)
 
     def _next_line(self, c: Code, frame: ir.Value) -> ir.Value:
         """The next line of the inputs that will be packed next, of the first channel."""
@@ -102,18 +120,43 @@ class Tile:
         """The sums with the products of an input row for each output row: inputs at each shift, and its taps."""
         found, entry = list(sums), 0
         count = len(sums) // (self.form.channels * len(self.shifts) * len(rows))
+        loaded = [self._loaded(c, x, count, masks) if self.shuffles else [] for x in rows]
         for shift in self.met:
-            kept = {vector: self._mask(c, masks[shift, vector]) for vector in range(count) if (shift, vector) in masks}
-            inputs = [self._input(c, x, shift + v * self.lanes, kept.get(v)) for x in rows for v in range(count)]
+            kept = self._kept(c, shift, count, masks)
+            inputs = [
+                each for x, own in zip(rows, loaded, strict=True) for each in self._inputs(c, x, shift, kept, own)
+            ]
             for phase in (number for number, taps in enumerate(self.shifts) if shift in taps):
                 for channel in range(self.form.channels):
                     factor = c.splat(c.load(weights, self.kind.element, entry * self.item), self.kind)
                     entry += 1
                     for number, value in enumerate(inputs):
                         slot = (channel * len(self.shifts) + phase) * len(inputs) + number
-                        total = c.fma(value, factor, found[slot])
-                        found[slot] = c.builder.select(kept[number % count], total, found[slot]) if careful else total
+                        total, mask = c.fma(value, factor, found[slot]), kept[number % count]
+                        found[slot] = c.builder.select(mask, total, found[slot]) if careful and mask else total
         return found
+
+    def _loaded(self, c: Code, x: ir.Value, count: int, masks: Masks) -> list[ir.Value]:
+        kept = self._kept(c, self.loaded, count, masks)
+        return [self._input(c, x, self.loaded + v * self.lanes, kept[v]) for v in range(count)]
+
+    def _inputs(
+        self, c: Code, x: ir.Value, shift: int, kept: list[ir.Value | None], loaded: list[ir.Value]
+    ) -> Iterator[ir.Value]:
+        """A row's inputs at a shift: from neighbours among those that are loaded at another, where there are two."""
+        apart, lanes = shift - self.loaded, self.lanes
+        for v, mask in enumerate(kept):
+            first = v + min(apart, 0) // lanes
+            if loaded and apart == 0:
+                yield loaded[v]
+            elif loaded and abs(apart) < lanes and 0 <= first < len(loaded) - 1:
+                yield c.shuffle(loaded[first], loaded[first + 1], range(apart % lanes, apart % lanes + lanes))
+            else:
+                yield self._input(c, x, shift + v * lanes, mask)
+
+    def _kept(self, c: Code, shift: int, count: int, masks: Masks) -> list[ir.Value | None]:
+        """For each vector of inputs the lanes that exist; all, where there is no mask."""
+        return [self._mask(c, masks[shift, v]) if (shift, v) in masks else None for v in range(count)]
 
     def _mask(self, c: Code, at: ir.Value) -> ir.Value:
         kind = ir.VectorType(ir.IntType(8 * self.item), self.lanes)
