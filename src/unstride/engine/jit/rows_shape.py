@@ -32,6 +32,11 @@ class Pass:
     taps: tuple[int, ...]
     """the taps in the order of the code: by shift, then by phase"""
 
+    @property
+    def tapped(self) -> int:
+        """Phases that have taps."""
+        return sum(1 for taps in self.shifts if taps)
+
     @classmethod
     def of(cls, first: int, phases: list[tuple[tuple[int, int], ...]]) -> Pass:
         """From each phase's pairs of shift and tap."""
@@ -87,10 +92,9 @@ class Block:
         """Vectors of inputs at one shift."""
         return self.vectors * self.rows
 
-    @property
-    def sums(self) -> int:
-        """Vectors of sums."""
-        return self.channels * self.phases * self.inputs
+    def sums(self, phases: int) -> int:
+        """Vectors of sums, of so many phases that have taps."""
+        return self.channels * phases * self.inputs
 
 
 @dataclass(frozen=True)
@@ -162,11 +166,12 @@ class Shape:
         most = registers - 4
         whole = [self.stride] if self.stride <= most else []
         for together in whole + sorted(few for few in some if few < self.stride and not self.last):
+            tapped = max(each.tapped for each in self._passes(together))
             for channels in range(self.group_outputs if self.last else 1, min(self.group_outputs, registers) + 1):
                 for vectors, rows in self._beside(needed):
                     tile = Block(channels, together, vectors, rows)
                     # beside the sums: the inputs at one shift, and one weight
-                    if tile.sums <= min(most, registers - tile.inputs - 1):
+                    if tile.sums(tapped) <= min(most, registers - tile.inputs - 1):
                         yield tile
 
     def _beside(self, needed: int) -> Iterator[tuple[int, int]]:
@@ -197,13 +202,14 @@ class Shape:
         """Estimated half cycles of one tile of one pass."""
         rows = self.group_inputs * self.outer_taps / prod(self.stride_before)
         taps, met = len(each.taps) * tile.channels, len({q for phase in each.shifts for q in phase})
-        sums = tile.channels * len(each.shifts) * tile.inputs
-        # fewer than eight sums wait for one another
-        products = taps * tile.inputs * max(1.0, 8 / sums)
+        # few sums wait for one another
+        few = self.target.registers <= FEW_REGISTERS
+        products = taps * tile.inputs * max(1.0, (8 if few else 11) / max(1, tile.sums(each.tapped)))
         # each block of channels reads the inputs anew
-        work = max(products, 1.1 * (taps + met * tile.inputs)) + 0.5 * tile.inputs + 2
+        step = 0.5 * tile.inputs + 2 if few else 0.2 * tile.inputs + 0.5
+        work = max(products, 1.1 * (taps + met * tile.inputs)) + step
         pieces = 0 if len(each.shifts) == self.stride else 2 * tile.channels * tile.inputs * self.lanes
-        return rows * work + 3 * sums + pieces + 20
+        return rows * work + 3 * tile.sums(len(each.shifts)) + pieces + 20
 
     @property
     def stride_before(self) -> tuple[int, ...]:
