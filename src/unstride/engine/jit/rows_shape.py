@@ -166,7 +166,7 @@ class Shape:
         most = registers - 4
         whole = [self.stride] if self.stride <= most else []
         for together in whole + sorted(few for few in some if few < self.stride and not self.last):
-            tapped = max(each.tapped for each in self._passes(together))
+            tapped = max((each.tapped for each in self._passes(together)), default=0)
             for channels in range(self.group_outputs if self.last else 1, min(self.group_outputs, registers) + 1):
                 for vectors, rows in self._beside(needed):
                     tile = Block(channels, together, vectors, rows)
