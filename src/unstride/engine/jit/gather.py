@@ -75,7 +75,7 @@ def gathered(family: Packer, weights: Array, bias: Array | None) -> Gathered | N
     step = second + item * len(beside) + ALIGNMENT
     tables = [family.task, made.task_count, made.plan.ctypes.data, offsets.ctypes.data, len(offsets), family.header]
     record = np.array([*tables, first, beside.ctypes.data, len(beside), second], np.int64)
-    code, address = _code(weights.dtype.name)[0], record.ctypes.data
+    code, address = _code(weights.dtype.name), record.ctypes.data
     kept = (record, offsets, beside, family)
 
     def call(x: Array, y: Array, weights: Array, bias: Array | None, _kept: object = kept) -> None:
@@ -99,21 +99,12 @@ def _offsets(packed: Array, source: Array, header: int) -> Table:
     return np.where(numbers < 0, MISSING, offsets)
 
 
-def fetcher(dtype: str) -> Callable[[int, int, int, int, int], None]:
-    """``fetch(source, offsets, count, target, finite)``: elements in another order; whether all of them are finite.
-
-    Addresses; offsets in bytes, ``MISSING`` for a zero.
-    """
-    return _code(dtype)[1]
-
-
 @cache
-def _code(dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
+def _code(dtype: str) -> Callable[..., None]:
     code = binary.load(f"gather {dtype}", lambda _: _emit(dtype))
-    found = [ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * n)(code.address(f)) for f, n in (("gather", 6), ("fetch", 5))]
-    for function in found:
-        function.code = code  # type: ignore[attr-defined] # keeps the code in memory
-    return found[0], found[1]
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(code.address("gather"))
+    function.code = code  # type: ignore[attr-defined] # keeps the code in memory
+    return function
 
 
 def _emit(dtype: str) -> ir.Module:

@@ -10,13 +10,13 @@ import numpy as np
 from ...geometry import Layer
 from . import binary, kernels_rows
 from .ends import End
-from .gather import MISSING, fetcher
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import WORD, size
 from .rows_pieces import TASKS, Piece, Pieces, cuts
 from .rows_records import Task
 from .rows_shape import Shape, again
 from .rows_tiles import Tiles
+from .rows_weights import Packing
 from .tables import Strides
 from .target import FEW_REGISTERS, Target
 
@@ -24,8 +24,9 @@ CODE = 16
 """taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
 FAR = 16
 """stride beyond which outputs are written in pieces too small"""
-INPUT, OUTPUT = 1.0, 0.7
-"""vectors of multiply-adds that the product family takes to bring together the channels of an input and an output"""
+INPUT, OUTPUT, WRITE = 1.0, 0.9, 0.3
+"""vectors of multiply-adds: to bring the channels of an input and of an output side by side, as the other family must;
+to write an output here, where lanes are full"""
 SCARCE = 1.05
 """time of a product in a tile of rows over that in a tile of channels, where registers are few"""
 LENGTH = 0.96
@@ -51,7 +52,8 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> boo
     products = inputs * outputs * prod(layer.kernel)
     # for each place of the smaller side
     ins, outs = (1, prod(layer.stride)) if layer.transposed else (prod(layer.stride), 1)
-    return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * (INPUT * inputs * ins + OUTPUT * outputs * outs)
+    packing = INPUT * inputs * ins + (OUTPUT - WRITE * rows) * outputs * outs
+    return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * packing
 
 
 def _filled_rows(layer: Layer, lanes: int) -> float:
@@ -89,35 +91,6 @@ def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
 def _filled(count: int, lanes: int) -> float:
     """The part of the lanes of as many vectors as it takes that hold something."""
     return count / (-(-count // lanes) * lanes) if count else 0.0
-
-
-def packing(shape: Shape) -> Table:
-    """For each packed weight the bytes before it in canonical order, or ``MISSING``.
-
-    They are packed as ``(groups, blocks, passes, taps of the other axes, input channels, taps of the pass, channels)``.
-    """
-    layer, width = shape.layer, shape.tile.channels
-    sides = (shape.group_inputs, shape.group_outputs)
-    given = (layer.groups, *(sides if layer.transposed else sides[::-1]), shape.outer_taps, layer.kernel[-1])
-    canonical = np.arange(prod(given)).reshape(given)
-    split = canonical if layer.transposed else canonical.swapaxes(1, 2)
-    whole = np.full((layer.groups, shape.group_inputs, shape.blocks * width, shape.outer_taps, layer.kernel[-1]), -1)
-    whole[:, :, : shape.group_outputs] = split
-    parts = whole.reshape(layer.groups, shape.group_inputs, shape.blocks, width, shape.outer_taps, -1)
-    ordered = parts.transpose(0, 2, 4, 1, 5, 3)
-    passes = [ordered[..., list(each.taps), :].reshape(layer.groups, shape.blocks, -1) for each in shape.passes]
-    none = np.empty((layer.groups, shape.blocks, 0), np.intp)
-    found = np.concatenate([none, *passes], axis=-1).ravel()
-    return np.where(found < 0, MISSING, found * shape.item).astype(np.int64)
-
-
-def pack_weights(shape: Shape, weights: Array, order: Table) -> Array:
-    """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
-    dtype, source = np.dtype(shape.dtype), np.ascontiguousarray(weights, shape.dtype)
-    packed = empty((ALIGNMENT // dtype.itemsize + order.size,), dtype)
-    begin = packed.ctypes.data
-    fetcher(shape.dtype)(source.ctypes.data, order.ctypes.data, order.size, begin + ALIGNMENT, begin)
-    return packed
 
 
 def pack_bias(shape: Shape, bias: Array) -> Array:
@@ -212,11 +185,11 @@ class Rows:
         self.tables = tables(shape)
         self.task = binary.load(form.key, lambda fitted: kernels_rows.emit(form, fitted), target).address("task")
         self.order: tuple[object, ...] = ("rows", dtype, shape.tile)
-        self.packing, self.header = packing(shape), ALIGNMENT
+        self.packing, self.header = Packing(shape), ALIGNMENT
 
     def pack_weights(self, weights: Array) -> Array:
         """Weights in the order in which the code reads them."""
-        return pack_weights(self.shape, weights, self.packing)
+        return self.packing(weights)
 
     def late(self, _: Array) -> None:
         """Weights are few here: they are packed before."""

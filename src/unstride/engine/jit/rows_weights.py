@@ -1,0 +1,178 @@
+"""Weights in the order in which ``kernels_rows`` reads them: blocks of channels, passes, taps before, inputs, taps.
+
+What a block takes of one input is the same for all inputs but for a step: a table of a few elements says where each of
+them comes from and goes to, and is short enough to stay in cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cache, reduce
+from math import prod
+
+import numpy as np
+
+from . import binary, ir, kernels_dot
+from .emit import FLOATS, INT, Code
+from .memory import ALIGNMENT, Array, Table, empty
+from .records import WORD, size
+from .rows_shape import Pass, Shape
+from .target import Target
+
+UNROLL = 4
+"""elements between two tests of their count"""
+
+
+class Order(IntEnum):
+    """How weights lie, and where they go: counts, and steps in bytes."""
+
+    GROUPS = 0
+    GROUP = 1
+    BLOCKS = 2
+    BLOCK = 3
+    INPUTS = 4
+    INPUT = 5
+    PASSES = 6
+    TABLE = 7
+    """address of the passes' records"""
+    SIZE = 8
+    """bytes of a packed block"""
+
+
+class Part(IntEnum):
+    """A pass's part of a packed block."""
+
+    AT = 0
+    ROW = 1
+    """bytes from one input's weights to the next one's"""
+    ELEMENTS = 2
+    """address of its elements: bytes before the weight, and before its place"""
+    COUNT = 3
+    LAST = 4
+    """those of the last block"""
+
+
+class Packing:
+    """A layer's weights, brought into the order of the code."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._pack, self._check = _functions(shape.dtype, shape.target)
+        layer, item = shape.layer, shape.item
+        inputs, outputs, width = shape.group_inputs, shape.group_outputs, shape.tile.channels
+        taps = prod(layer.kernel) * item
+        input_step, output_step = (outputs * taps, taps) if layer.transposed else (taps, inputs * taps)
+        last = outputs - (shape.blocks - 1) * width
+        self._partial = 0 < last < width
+        self._tables = [_elements(shape, each, output_step) for each in shape.passes]
+        parts, at = [], 0
+        for each, table in zip(shape.passes, self._tables, strict=True):
+            count = shape.outer_taps * len(each.taps)
+            row = len(each.taps) * width * item
+            parts.append((at, row, table.ctypes.data, count * width, count * last))
+            at += shape.outer_taps * shape.pass_bytes(each)
+        self._parts = np.array(parts, np.int64)
+        steps = (layer.groups, inputs * outputs * taps, shape.blocks, width * output_step, inputs, input_step)
+        self._order = np.array((*steps, len(parts), self._parts.ctypes.data, at), np.int64)
+
+    def __call__(self, weights: Array) -> Array:
+        """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
+        shape, dtype = self._shape, np.dtype(self._shape.dtype)
+        source = np.ascontiguousarray(weights, dtype)
+        elements = shape.block_bytes // dtype.itemsize
+        count = shape.layer.groups * shape.blocks * elements
+        packed = empty((ALIGNMENT // dtype.itemsize + count,), dtype)
+        begin = packed.ctypes.data
+        if self._partial:
+            packed[ALIGNMENT // dtype.itemsize :].reshape(-1, shape.blocks, elements)[:, -1] = 0
+        self._pack(self._order.ctypes.data, source.ctypes.data, begin + ALIGNMENT)
+        self._check(begin + ALIGNMENT, count, begin)
+        return packed
+
+
+def _elements(shape: Shape, each: Pass, output_step: int) -> Table:
+    """For each channel of a block and each tap of a pass, where its weight lies and goes to, for the first input."""
+    width, taps = shape.tile.channels, np.array(each.taps, np.int64)
+    channel, outer, place = np.indices((width, shape.outer_taps, len(taps)))
+    source = channel * output_step + (outer * shape.layer.kernel[-1] + taps[place]) * shape.item
+    target = outer * shape.pass_bytes(each) + (place * width + channel) * shape.item
+    return np.ascontiguousarray(np.stack([source, target], axis=-1), np.int64)
+
+
+@cache
+def _functions(dtype: str, target: Target) -> tuple[Callable[..., None], Callable[..., None]]:
+    code = binary.load(f"rows of weights {dtype}", lambda fitted: _emit(dtype, fitted), target)
+    found = [ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(code.address(name)) for name in ("pack", "check")]
+    for function in found:
+        function.code = code  # type: ignore[attr-defined] # keeps the code in memory
+    return found[0], found[1]
+
+
+def _emit(dtype: str, target: Target) -> ir.Module:
+    module = ir.Module("rows of weights")
+    item = 8 if dtype == "float64" else 4
+    _emit_pack(module, FLOATS[dtype])
+    _emit_check(module, ir.VectorType(FLOATS[dtype], target.lanes(item)))
+    return module
+
+
+def _emit_pack(module: ir.Module, kind: ir.Type) -> None:
+    """``pack(order, source, target)``."""
+    c = Code(module, "pack", 3)
+    order, source, target = c.arguments
+
+    def field(record: ir.Value, number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    last = c.sub(field(order, Order.BLOCKS), 1)
+    with c.loop(field(order, Order.GROUPS), [source, target]) as groups:
+        of, to = groups.values
+        with c.loop(field(order, Order.BLOCKS), [of, to]) as blocks:
+            block, goal = blocks.values
+            whole = c.less(blocks.index, last)
+            with c.loop(field(order, Order.PASSES)) as passes:
+                part = c.add(field(order, Order.TABLE), c.mul(passes.index, size(Part)))
+                count = c.builder.select(whole, field(part, Part.COUNT), field(part, Part.LAST))
+                places = [block, c.add(goal, field(part, Part.AT))]
+                with c.loop(field(order, Order.INPUTS), places) as inputs:
+                    _copy(c, kind, field(part, Part.ELEMENTS), count, *inputs.values)
+                    steps = (field(order, Order.INPUT), field(part, Part.ROW))
+                    inputs.next = [c.add(at, step) for at, step in zip(inputs.values, steps, strict=True)]
+            blocks.next = [c.add(block, field(order, Order.BLOCK)), c.add(goal, field(order, Order.SIZE))]
+        groups.next = [c.add(of, field(order, Order.GROUP)), blocks.values[1]]
+    c.done()
+
+
+def _copy(c: Code, kind: ir.Type, elements: ir.Value, count: ir.Value, source: ir.Value, target: ir.Value) -> None:
+    """Elements of one input, each to its place."""
+
+    def one(number: ir.Value) -> None:
+        element = c.add(elements, c.mul(number, 2 * WORD))
+        c.store(c.load(c.add(source, c.load(element)), kind), c.add(target, c.load(element, INT, WORD)))
+
+    whole = c.builder.and_(count, c.constant(-UNROLL))
+    with c.loop(whole, step=UNROLL) as loop:
+        for turn in range(UNROLL):
+            one(c.add(loop.index, turn))
+    with c.loop(count, start=whole) as rest:
+        one(rest.index)
+
+
+def _emit_check(module: ir.Module, kind: ir.VectorType) -> None:
+    """``check(numbers, count, finite)``: a product with zero is a number where the element is finite."""
+    c = Code(module, "check", 3)
+    numbers, count, finite = c.arguments
+    item, element = kernels_dot.size(kind), kind.element
+    whole = c.builder.and_(count, c.constant(-kind.count))
+    with c.loop(whole, [ir.Constant(kind, None)], step=kind.count) as loop:
+        value = c.load(c.add(numbers, c.mul(loop.index, item)), kind)
+        loop.next = [c.fma(value, ir.Constant(kind, None), loop.values[0])]
+    total = reduce(c.builder.fadd, (c.builder.extract_element(loop.values[0], lane) for lane in range(kind.count)))
+    with c.loop(count, [total], start=whole) as rest:
+        value = c.load(c.add(numbers, c.mul(rest.index, item)), element)
+        rest.next = [c.builder.fadd(rest.values[0], c.builder.fmul(value, ir.Constant(element, 0.0)))]
+    nothing = c.builder.fcmp_ordered("==", rest.values[0], ir.Constant(element, 0.0))
+    c.store(c.builder.zext(nothing, INT), finite)
+    c.done()
