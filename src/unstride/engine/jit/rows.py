@@ -27,6 +27,8 @@ FAR = 16
 INPUT, OUTPUT, WRITE = 1.0, 0.9, 0.3
 """vectors of multiply-adds: to bring the channels of an input and of an output side by side, as the other family must;
 to write an output here, where lanes are full"""
+WEIGHT = 4.0
+"""the same for a weight: the other family brings them into order by vectors"""
 SCARCE = 1.05
 """time of a product in a tile of rows over that in a tile of channels, where registers are few"""
 LENGTH = 0.96
@@ -51,8 +53,12 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> boo
     rows = (SCARCE if registers <= FEW_REGISTERS else 1.0) * _waste(layer, lanes) / _filled_rows(layer, lanes)
     products = inputs * outputs * prod(layer.kernel)
     # for each place of the smaller side
-    ins, outs = (1, prod(layer.stride)) if layer.transposed else (prod(layer.stride), 1)
+    ins, outs, size = (
+        (1, prod(layer.stride), layer.input_size) if layer.transposed else (prod(layer.stride), 1, layer.output_size)
+    )
     packing = INPUT * inputs * ins + (OUTPUT - WRITE * rows) * outputs * outs
+    if layer.rank > 1:
+        packing -= WEIGHT * products / max(1, prod(size))
     return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * packing
 
 

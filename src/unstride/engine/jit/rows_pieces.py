@@ -9,11 +9,14 @@ from itertools import product
 from math import prod
 
 from ...geometry import Axis
+from . import caches, tables
 from .memory import ALIGNMENT
 from .records import HEADER
 from .rows_shape import Shape
-from .tables import AGAIN, CACHED, LARGEST, LEAST_TASKS, Strides
+from .tables import AGAIN, LARGEST, LEAST_TASKS, Strides
 
+CACHED = max(tables.CACHED, caches.levels().get(2, 0) - 448 * 1024)
+"""bytes of packed inputs: what a second-level cache holds beside weights and outputs"""
 TASKS = 32
 """tasks that a layer is cut into where it has the rows: enough to share evenly among a few workers"""
 SMALLEST = 16

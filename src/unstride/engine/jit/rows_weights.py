@@ -6,21 +6,22 @@ them comes from and goes to, and is short enough to stay in cache.
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
+from array import array
 from enum import IntEnum
-from functools import cache, reduce
+from functools import partial, reduce
 from math import prod
 
 import numpy as np
 
-from . import binary, ir, kernels_dot
+from . import binary, ir, kernels_dot, pool
 from .emit import FLOATS, INT, Code
 from .memory import ALIGNMENT, Array, Table, empty
 from .records import WORD, size
 from .rows_shape import Pass, Shape
 from .target import Target
 
+SHARED = 2**14
+"""weights from which on threads share them"""
 UNROLL = 4
 """elements between two tests of their count"""
 
@@ -37,8 +38,14 @@ class Order(IntEnum):
     PASSES = 6
     TABLE = 7
     """address of the passes' records"""
-    SIZE = 8
-    """bytes of a packed block"""
+    ELEMENTS = 8
+    """of a packed block"""
+    SOURCE = 9
+    """address of the weights"""
+    TARGET = 10
+    """address of the packed ones"""
+    FINITE = 11
+    """address of what says whether all are finite: 1 until one is not"""
 
 
 class Part(IntEnum):
@@ -59,7 +66,7 @@ class Packing:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._pack, self._check = _functions(shape.dtype, shape.target)
+        self._code = binary.load(f"rows of weights {shape.dtype}", partial(_emit, shape.dtype), shape.target)
         layer, item = shape.layer, shape.item
         inputs, outputs, width = shape.group_inputs, shape.group_outputs, shape.tile.channels
         taps = prod(layer.kernel) * item
@@ -75,20 +82,21 @@ class Packing:
             at += shape.outer_taps * shape.pass_bytes(each)
         self._parts = np.array(parts, np.int64)
         steps = (layer.groups, inputs * outputs * taps, shape.blocks, width * output_step, inputs, input_step)
-        self._order = np.array((*steps, len(parts), self._parts.ctypes.data, at), np.int64)
+        self._order = (*steps, len(parts), self._parts.ctypes.data, at // item)
 
     def __call__(self, weights: Array) -> Array:
         """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
         shape, dtype = self._shape, np.dtype(self._shape.dtype)
         source = np.ascontiguousarray(weights, dtype)
-        elements = shape.block_bytes // dtype.itemsize
-        count = shape.layer.groups * shape.blocks * elements
-        packed = empty((ALIGNMENT // dtype.itemsize + count,), dtype)
+        elements, tasks = shape.block_bytes // dtype.itemsize, shape.layer.groups * shape.blocks
+        packed = empty((ALIGNMENT // dtype.itemsize + tasks * elements,), dtype)
         begin = packed.ctypes.data
+        packed[: ALIGNMENT // dtype.itemsize].view(np.int64)[0] = 1
         if self._partial:
             packed[ALIGNMENT // dtype.itemsize :].reshape(-1, shape.blocks, elements)[:, -1] = 0
-        self._pack(self._order.ctypes.data, source.ctypes.data, begin + ALIGNMENT)
-        self._check(begin + ALIGNMENT, count, begin)
+        record = array("q", (*self._order, source.ctypes.data, begin + ALIGNMENT, begin))
+        threads = 1 if source.size < SHARED else None
+        pool.run(self._code.address("pack"), record.buffer_info()[0], tasks, threads)
         return packed
 
 
@@ -101,48 +109,33 @@ def _elements(shape: Shape, each: Pass, output_step: int) -> Table:
     return np.ascontiguousarray(np.stack([source, target], axis=-1), np.int64)
 
 
-@cache
-def _functions(dtype: str, target: Target) -> tuple[Callable[..., None], Callable[..., None]]:
-    code = binary.load(f"rows of weights {dtype}", lambda fitted: _emit(dtype, fitted), target)
-    found = [ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(code.address(name)) for name in ("pack", "check")]
-    for function in found:
-        function.code = code  # type: ignore[attr-defined] # keeps the code in memory
-    return found[0], found[1]
-
-
 def _emit(dtype: str, target: Target) -> ir.Module:
-    module = ir.Module("rows of weights")
-    item = 8 if dtype == "float64" else 4
-    _emit_pack(module, FLOATS[dtype])
-    _emit_check(module, ir.VectorType(FLOATS[dtype], target.lanes(item)))
-    return module
-
-
-def _emit_pack(module: ir.Module, kind: ir.Type) -> None:
-    """``pack(order, source, target)``."""
+    """A task for each block of each group."""
+    module, item = ir.Module("rows of weights"), 8 if dtype == "float64" else 4
+    kind = ir.VectorType(FLOATS[dtype], target.lanes(item))
+    check = _emit_check(module, kind)
     c = Code(module, "pack", 3)
-    order, source, target = c.arguments
+    order, index, _ = c.arguments
 
     def field(record: ir.Value, number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
 
-    last = c.sub(field(order, Order.BLOCKS), 1)
-    with c.loop(field(order, Order.GROUPS), [source, target]) as groups:
-        of, to = groups.values
-        with c.loop(field(order, Order.BLOCKS), [of, to]) as blocks:
-            block, goal = blocks.values
-            whole = c.less(blocks.index, last)
-            with c.loop(field(order, Order.PASSES)) as passes:
-                part = c.add(field(order, Order.TABLE), c.mul(passes.index, size(Part)))
-                count = c.builder.select(whole, field(part, Part.COUNT), field(part, Part.LAST))
-                places = [block, c.add(goal, field(part, Part.AT))]
-                with c.loop(field(order, Order.INPUTS), places) as inputs:
-                    _copy(c, kind, field(part, Part.ELEMENTS), count, *inputs.values)
-                    steps = (field(order, Order.INPUT), field(part, Part.ROW))
-                    inputs.next = [c.add(at, step) for at, step in zip(inputs.values, steps, strict=True)]
-            blocks.next = [c.add(block, field(order, Order.BLOCK)), c.add(goal, field(order, Order.SIZE))]
-        groups.next = [c.add(of, field(order, Order.GROUP)), blocks.values[1]]
+    group = c.div(index, field(order, Order.BLOCKS))
+    block = c.sub(index, c.mul(group, field(order, Order.BLOCKS)))
+    before = c.add(c.mul(group, field(order, Order.GROUP)), c.mul(block, field(order, Order.BLOCK)))
+    source, elements = c.add(field(order, Order.SOURCE), before), field(order, Order.ELEMENTS)
+    packed = c.add(field(order, Order.TARGET), c.mul(index, c.mul(elements, item)))
+    whole = c.less(block, c.sub(field(order, Order.BLOCKS), 1))
+    with c.loop(field(order, Order.PASSES)) as passes:
+        part = c.add(field(order, Order.TABLE), c.mul(passes.index, size(Part)))
+        count = c.builder.select(whole, field(part, Part.COUNT), field(part, Part.LAST))
+        with c.loop(field(order, Order.INPUTS), [source, c.add(packed, field(part, Part.AT))]) as inputs:
+            _copy(c, kind.element, field(part, Part.ELEMENTS), count, *inputs.values)
+            onward = (field(order, Order.INPUT), field(part, Part.ROW))
+            inputs.next = [c.add(at, step) for at, step in zip(inputs.values, onward, strict=True)]
+    c.call(check, packed, elements, field(order, Order.FINITE))
     c.done()
+    return module
 
 
 def _copy(c: Code, kind: ir.Type, elements: ir.Value, count: ir.Value, source: ir.Value, target: ir.Value) -> None:
@@ -160,9 +153,9 @@ def _copy(c: Code, kind: ir.Type, elements: ir.Value, count: ir.Value, source: i
         one(rest.index)
 
 
-def _emit_check(module: ir.Module, kind: ir.VectorType) -> None:
+def _emit_check(module: ir.Module, kind: ir.VectorType) -> ir.Function:
     """``check(numbers, count, finite)``: a product with zero is a number where the element is finite."""
-    c = Code(module, "check", 3)
+    c = Code(module, "check", 3, internal=True)
     numbers, count, finite = c.arguments
     item, element = kernels_dot.size(kind), kind.element
     whole = c.builder.and_(count, c.constant(-kind.count))
@@ -172,7 +165,6 @@ def _emit_check(module: ir.Module, kind: ir.VectorType) -> None:
     total = reduce(c.builder.fadd, (c.builder.extract_element(loop.values[0], lane) for lane in range(kind.count)))
     with c.loop(count, [total], start=whole) as rest:
         value = c.load(c.add(numbers, c.mul(rest.index, item)), element)
-        rest.next = [c.builder.fadd(rest.values[0], c.builder.fmul(value, ir.Constant(element, 0.0)))]
-    nothing = c.builder.fcmp_ordered("==", rest.values[0], ir.Constant(element, 0.0))
-    c.store(c.builder.zext(nothing, INT), finite)
-    c.done()
+        rest.next = [c.fma(value, ir.Constant(element, 0.0), rest.values[0])]
+    c.either(c.builder.unordered(rest.values[0], rest.values[0]), lambda: c.store(c.constant(0), finite))
+    return c.done()
