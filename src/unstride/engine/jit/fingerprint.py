@@ -19,7 +19,7 @@ from . import binary, ir, pool
 from .calls import Job
 from .emit import INT, Code
 from .kernels_panels import Reader
-from .memory import empty, table
+from .memory import ALIGNMENT, empty, table
 from .records import WORD, size
 from .target import Target
 
@@ -27,6 +27,8 @@ FIRST, SECOND, ROTATION = 2654435761, 2246822519, 13
 """xxHash32's two odd factors, and its rotation"""
 STRIPE = 128
 """bytes that the lanes take at once"""
+AHEAD = 4096
+"""bytes that are asked for before they are needed: they come from memory, and no CPU foresees so much"""
 BLOCK = 2**16
 """bytes of a task"""
 MANY = 2**19
@@ -145,7 +147,10 @@ def _lanes(c: Code, block: Reader, kind: ir.VectorType) -> list[ir.Value]:
     rest = c.sub(length, c.mul(c.div(length, STRIPE), STRIPE))
     whole, last = c.sub(length, rest), b.ptrtoint(b.alloca(ir.ArrayType(INT, STRIPE // WORD)), INT)
     with c.loop(whole, [first] * (STRIPE // wide), step=STRIPE) as loop:
-        loop.next += taken(loop.values, c.add(data, loop.index))
+        stripe = c.add(data, loop.index)
+        for line in range(0, STRIPE, ALIGNMENT):
+            c.prefetch(c.add(stripe, AHEAD + line))
+        loop.next += taken(loop.values, stripe)
     for number in range(STRIPE // wide):
         c.store(ir.Constant(kind, None), last, number * wide)
     with c.loop(rest) as byte:
