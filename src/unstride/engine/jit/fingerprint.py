@@ -66,7 +66,7 @@ class Fingerprint:
         self._lanes = empty((len(blocks), STRIPE), np.dtype(np.uint8))
         lanes = int(self._lanes.ctypes.data)
         self._blocks = table((*block, lanes + STRIPE * number) for number, block in enumerate(blocks))
-        self._code, self.count = _code(), len(blocks)
+        self._code, self.count, self._records = _code(), len(blocks), int(self._blocks.ctypes.data)
         self._threads = None if sum(length for _, length in blocks) >= MANY else 1
         self._run("take", self.record())
 
@@ -78,7 +78,7 @@ class Fingerprint:
 
     def record(self) -> array[int]:
         """Of a comparison."""
-        return array("q", (self._blocks.ctypes.data, 0))
+        return array("q", (self._records, 0))
 
     def job(self, record: array[int]) -> Job:
         """The comparison, to be done with other tasks; afterwards ``held`` tells what came of it."""
