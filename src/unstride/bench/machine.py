@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.jit import caches
 from .jobs import Runner, UnsupportedError
 
 NAME = "machine"
@@ -28,6 +27,7 @@ _ITERATIONS = 100_000
 _TRIALS = 3
 _MOVED = 2**26
 """bytes that one timed call moves at least, on each thread"""
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _LEAST_CACHE = 32 * 2**20
 """taken for the last-level cache where the system does not say how large it is"""
 _POOL: list[Any] = [1, None]
@@ -81,7 +81,12 @@ def describe() -> dict[str, Any]:
 
 def last_level_cache() -> int:
     """Bytes of the largest cache of a core."""
-    return max(caches.levels().values(), default=_LEAST_CACHE)
+    found = []
+    for path in _CACHES.glob("index*/size"):
+        with suppress(OSError, ValueError):
+            text = path.read_text().strip()
+            found.append(int(text.rstrip("KMG")) * {"K": 2**10, "M": 2**20, "G": 2**30}.get(text[-1], 1))
+    return max(found, default=_LEAST_CACHE)
 
 
 def _cpu_name() -> str:

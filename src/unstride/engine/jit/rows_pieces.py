@@ -9,14 +9,13 @@ from itertools import product
 from math import prod
 
 from ...geometry import Axis
-from . import caches, tables
 from .memory import ALIGNMENT
 from .records import HEADER
 from .rows_shape import Shape
-from .tables import AGAIN, LARGEST, LEAST_TASKS, Strides
+from .tables import AGAIN, CACHED, LARGEST, LEAST_TASKS, Strides
 
-CACHED = max(tables.CACHED, caches.levels().get(2, 0) - 448 * 1024)
-"""bytes of packed inputs: what a second-level cache holds beside weights and outputs"""
+OFTEN = 1.4
+"""times that inputs are packed, in the mean, beyond which pieces are made twice as large"""
 TASKS = 32
 """tasks that a layer is cut into where it has the rows: enough to share evenly among a few workers"""
 SMALLEST = 16
@@ -44,9 +43,12 @@ class Pieces:
     @classmethod
     def of(cls, shape: Shape) -> Pieces:
         """Pieces larger than that cache where their windows would otherwise be packed again and again."""
-        found = cls(shape)
-        inputs = AGAIN * prod(shape.layer.input_size)
-        while shape.packs and found.packed > inputs and CACHED * found.scale < LARGEST:
+        found, inputs = cls(shape), prod(shape.layer.input_size)
+        while (
+            shape.packs
+            and found.packed > inputs * (OFTEN if found.scale == 1 else AGAIN)
+            and CACHED * found.scale < LARGEST
+        ):
             larger = cls(shape, 2 * found.scale)
             if len(larger.all) * larger.units < LEAST_TASKS:
                 break
