@@ -16,12 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from unstride.engine import execute
-from unstride.engine.jit import cache, pool, rows, rows_pieces, rows_shape
+from unstride.engine.jit import cache, pool, rows, rows_pieces, rows_shape, rows_weights
 from unstride.engine.jit.activations import BOUNDS
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.records import HEADER, WORD, size
 from unstride.engine.jit.rows_records import Task
 from unstride.engine.jit.target import Target, fitted, host, named
+from unstride.engine.threads import sharing
 from unstride.geometry import Axis, Layer
 
 Array = NDArray[Any]
@@ -248,6 +249,35 @@ def test_the_inputs_to_pack_next_are_known_to_the_last_task_before() -> None:
         first, last = zip(*((each.start, each.stop - 1) for each in pieces[number].inputs), strict=True)
         begin, end = (int(np.ravel_multi_index((image, 0, *at), shape)) for at in (first, last))
         assert (own[Task.NEXT], own[Task.NEXT_END]) == (4 * begin, 4 * end + 4)
+
+
+def test_neighbouring_pieces_share_few_inputs() -> None:
+    conv = replace(square(96, 3, 1, 1, 32, 64), transposed=False)
+    shape = rows_shape.Shape(conv, 1, "float32", End(), host())
+    assert shape.packs
+    alone, found = rows_pieces.Pieces(shape), rows_pieces.Pieces.of(shape)
+    inputs = 96 * 96
+    assert alone.packed > rows_pieces.OFTEN * inputs > found.packed >= inputs
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_any_number_of_threads_packs_the_same_weights(transposed: bool) -> None:
+    layer = replace(square(32, 3, 1, 1, 70, 67), transposed=transposed)
+    weights = np.random.RandomState(5).standard_normal((70, 67, 3, 3)).astype(np.float32)
+    assert weights.size > rows_weights.SHARED
+    family = rows.Rows(layer, 1, "float32", End(), host())
+    begin = family.header // weights.itemsize
+    with sharing(1):
+        alone = family.pack_weights(weights)
+    with sharing(4):
+        together = family.pack_weights(weights)
+        assert together[begin:].tobytes() == alone[begin:].tobytes()
+        assert together.view(np.int64)[0] == alone.view(np.int64)[0] == 1
+        for place in ((0, 0, 0, 0), (69, 66, 2, 2), (35, 30, 1, 0)):
+            for odd in (math.nan, -math.inf):
+                spoilt = weights.copy()
+                spoilt[place] = odd
+                assert family.pack_weights(spoilt).view(np.int64)[0] == 0
 
 
 def test_tiles_fit_the_registers() -> None:
