@@ -7,7 +7,8 @@ import random
 from array import array
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
@@ -234,21 +235,23 @@ def test_pieces_cover_every_output_once(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_array_equal(met, 1)
 
 
-def test_the_inputs_to_pack_next_are_known_to_the_last_task_before() -> None:
+def test_the_inputs_to_pack_next_are_known_to_the_tasks_before() -> None:
     layer = Layer((Axis(8, 16, 2, 2), *square(24, 4, 2, 1, 64, 9).axes), 64, 9)
     family = rows.Rows(layer, 2, "float32", End(), host())
     tasks = family.tables.kept[0].reshape(-1, size(Task) // WORD).tolist()
     pieces = rows_pieces.Pieces.of(family.shape).all
     shape = (2, layer.in_channels, *layer.input_size)
     assert len(pieces) > 1
-    for own, later in pairwise(tasks):
-        if own[Task.WINDOW] == later[Task.WINDOW]:
-            assert own[Task.NEXT] == own[Task.NEXT_END]
-            continue
-        image, number = divmod(later[Task.WINDOW] - 1, len(pieces))
+    windows = [list(own) for _, own in groupby(tasks, key=itemgetter(Task.WINDOW))]
+    assert len(windows) == 2 * len(pieces)
+    for before, later in pairwise(windows):
+        image, number = divmod(later[0][Task.WINDOW] - 1, len(pieces))
         first, last = zip(*((each.start, each.stop - 1) for each in pieces[number].inputs), strict=True)
-        begin, end = (int(np.ravel_multi_index((image, 0, *at), shape)) for at in (first, last))
-        assert (own[Task.NEXT], own[Task.NEXT_END]) == (4 * begin, 4 * end + 4)
+        begin, end = (4 * int(np.ravel_multi_index((image, 0, *at), shape)) for at in (first, last))
+        shares = [(task[Task.NEXT], task[Task.NEXT_END]) for task in before]
+        assert (shares[0][0], shares[-1][1]) == (begin, end + 4)
+        assert all(stop == start for (_, stop), (start, _) in pairwise(shares))
+    assert all(task[Task.NEXT] >= task[Task.NEXT_END] for task in windows[-1])
 
 
 def test_neighbouring_pieces_share_few_inputs() -> None:

@@ -162,13 +162,18 @@ def _tasks(shape: Shape, pieces: Pieces, records: dict[range, range]) -> Table:
 
 
 def _foresee(tasks: Table, source: Strides) -> None:
-    """Write where the inputs of the next window lie to the last task of each; others have nothing to foresee."""
+    """Write to each task its share of the inputs that the next window packs of a channel; the last one has none."""
     leads = np.array((0, 0, *source.axes[:-1])[-2:])
     begin, counts = tasks[:, Task.FROM], tasks[:, Task.ROWS : Task.LENGTH]
-    end = begin + (counts - 1) @ leads + tasks[:, Task.LENGTH] * source.axes[-1]
-    tasks[:, Task.NEXT] = tasks[:, Task.NEXT_END] = begin
-    last = np.flatnonzero(np.diff(tasks[:, Task.WINDOW]))
-    tasks[last, Task.NEXT], tasks[last, Task.NEXT_END] = begin[last + 1], end[last + 1]
+    size = (counts - 1) @ leads + tasks[:, Task.LENGTH] * source.axes[-1]
+    first = np.flatnonzero(np.diff(tasks[:, Task.WINDOW], prepend=0))
+    number = np.cumsum(np.diff(tasks[:, Task.WINDOW], prepend=0) != 0) - 1
+    length = np.diff(first, append=len(tasks))[number]
+    after = first[np.minimum(number + 1, len(first) - 1)]
+    share = np.where(after > np.arange(len(tasks)), -(-size[after] // length), 0)
+    place = (np.arange(len(tasks)) - first[number]) * share
+    tasks[:, Task.NEXT] = begin[after] + place
+    tasks[:, Task.NEXT_END] = begin[after] + np.minimum(place + share, size[after])
 
 
 _PART = 9

@@ -73,9 +73,9 @@ class Task(IntEnum):
     BACK = 16
     """bytes from the start of the packed inputs back to where the row of index 0 would begin"""
     NEXT = 17
-    """bytes before the inputs that will be packed next"""
+    """bytes before the inputs of a channel that will be packed next: the task's share of them …"""
     NEXT_END = 18
-    """bytes up to their end, of one channel"""
+    """… and bytes up to its end"""
 
 
 class Row(IntEnum):
