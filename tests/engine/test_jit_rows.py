@@ -7,10 +7,10 @@ import random
 from array import array
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -119,11 +119,16 @@ class Drawn:
         return x, weights, bias, self.integers(batch, layer.out_channels, *layer.output_size, dtype=dtype)
 
 
+def force_tile(monkeypatch: pytest.MonkeyPatch, seed: float) -> None:
+    """Any tile that there is."""
+    monkeypatch.setattr(rows_shape.Shape, "cost", lambda _, tile, __: sha256(f"{seed} {tile}".encode()).digest())
+
+
 def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
     """Any tile, small pieces, packed inputs or not: what large layers would meet."""
     choice, seed = drawn.random.choice, drawn.random.random()
     if choice([True, False]):
-        monkeypatch.setattr(rows_shape.Shape, "cost", lambda _, tile, __: crc32(f"{seed} {tile}".encode()))
+        force_tile(monkeypatch, seed)
     monkeypatch.setattr(rows_pieces, "TASKS", choice([1, 24, 1000]))
     monkeypatch.setattr(rows, "TASKS", choice([1, 24, 1000]))
     monkeypatch.setattr(rows_pieces, "SMALLEST", choice([1, 2, 16]))
@@ -188,6 +193,8 @@ KNOWN = {
     "no input": Layer((Axis(0, 7, 3, 2),) * 2, 2, 2),
     "no output": Layer((Axis(3, 0, 3, 2), Axis(3, 7, 3, 2)), 2, 2),
     "a long row": Layer((Axis(3000, 6001, 3, 2, 1, 0),), 4, 1),
+    "no taps": Layer((Axis(2, 1, 1, 2, 1, 1),), 8, 31),
+    "short rows": Layer((Axis(9, 17, 3, 2, 1, 1), Axis(7, 14, 4, 2, 1, 1)), 6, 5),
 }
 
 
@@ -220,6 +227,31 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
     one = computed(layer, x, weights)
     for threads in (2, 3, 8):
         assert computed(layer, x, weights, threads=threads).tobytes() == one.tobytes()
+
+
+@pytest.mark.parametrize("name", ["to three channels", "depthwise", "short rows", "a long row"])
+def test_tiles_do_not_change_a_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, numbers = KNOWN[name], np.random.RandomState(4)
+    x = numbers.standard_normal((2, layer.in_channels, *layer.input_size)).astype(np.float32)
+    factors = (layer.small_channels, layer.large_channels // layer.groups, *layer.kernel)
+    weights = numbers.standard_normal(factors).astype(np.float32)
+    usual, tiles = computed(layer, x, weights), set[rows_shape.Block]()
+    for seed in range(4):
+        force_tile(monkeypatch, seed)
+        tiles.add(rows_shape.Shape(layer, 2, "float32", End(), host()).tile)
+        assert computed(layer, x, weights).tobytes() == usual.tobytes()
+    assert len(tiles) > 1
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+@pytest.mark.parametrize("stride", range(1, 17))
+def test_what_lies_side_by_side_has_a_tile(stride: int, registers: int) -> None:
+    target = replace(host(), registers=registers)
+    for outputs in range(1, registers):
+        layer = Layer((Axis(64, 64 * stride, stride, stride),), 8, outputs)
+        if rows.can_last(layer, registers):
+            tile = rows_shape.Shape(layer, 1, "float32", End(), target, last=True).tile
+            assert tile.channels == outputs
 
 
 def test_pieces_cover_every_output_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +288,7 @@ def test_the_inputs_to_pack_next_are_known_to_the_tasks_before() -> None:
 
 def test_neighbouring_pieces_share_few_inputs() -> None:
     conv = replace(square(96, 3, 1, 1, 32, 64), transposed=False)
-    shape = rows_shape.Shape(conv, 1, "float32", End(), host())
+    shape = rows_shape.Shape(conv, 1, "float32", End(), replace(host(), vector_bytes=64, registers=32))
     assert shape.packs
     alone, found = rows_pieces.Pieces(shape), rows_pieces.Pieces.of(shape)
     inputs = 96 * 96

@@ -2,8 +2,8 @@
 
 Output ``stride·m + p`` of a row meets input ``m + q`` for each tap's *shift* ``q``, the same for all *places* ``m``: a
 vector holds the sums of consecutive places for one output channel and one phase ``p``. A tile sums some channels,
-phases and vectors of places at once, so that they share the inputs they load; at the store its phases are interleaved,
-and so written as they lie.
+phases, rows and vectors of places at once, so that they share the inputs and the weights they load; at the store its
+phases are interleaved, and so written as they lie.
 
 Where ``m + q`` leaves the row, lanes have no product: they are loaded as zeros, which add nothing to a sum as long as
 all weights are finite. Weights say whether they are; where they are not, such lanes keep their sums as they were.

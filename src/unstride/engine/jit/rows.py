@@ -14,7 +14,7 @@ from .memory import ALIGNMENT, Array, Table, Tables, empty, table
 from .records import WORD, size
 from .rows_pieces import TASKS, Piece, Pieces, cuts
 from .rows_records import Task
-from .rows_shape import Shape, again
+from .rows_shape import Shape, again, free
 from .rows_tiles import Tiles
 from .rows_weights import Packing
 from .tables import Strides
@@ -48,8 +48,6 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> boo
     outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
     if layer.groups > 1 and inputs == outputs == 1:
         return _row(layer) >= WIDE * min(lanes, layer.groups)
-    if not inputs * outputs:
-        return True
     rows = (SCARCE if registers <= FEW_REGISTERS else 1.0) * _waste(layer, lanes) / _filled_rows(layer, lanes)
     products = inputs * outputs * prod(layer.kernel)
     # for each place of the smaller side
@@ -83,7 +81,7 @@ def can_last(layer: Layer, registers: int) -> bool:
     """Whether the code computes the layer where a position's channels lie side by side: in one tile, if few enough."""
     stride = layer.axes[-1].stride if layer.transposed else 1
     steps = layer.transposed or layer.axes[-1].stride == 1
-    return layer.groups == 1 and steps and 0 < layer.out_channels * stride <= registers - 4
+    return layer.groups == 1 and steps and 0 < layer.out_channels * stride <= free(registers)[1]
 
 
 def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
@@ -203,7 +201,7 @@ class Rows:
         return self.packing(weights)
 
     def late(self, _: Array) -> None:
-        """Weights are few here: they are packed before."""
+        """No block is packed when it is needed: all are before."""
 
     def pack_bias(self, bias: Array) -> Array:
         """One number for each channel in the order of the code."""

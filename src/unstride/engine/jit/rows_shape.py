@@ -72,10 +72,17 @@ def again(layer: Layer, rows: int) -> float:
     """How many products tiles of so many rows compute for each one that is wanted.
 
     >>> again(Layer((Axis(small=4, large=8, kernel=4, stride=2, before=1),) * 2, 8, 8), 2)
-    1.2857142857142858
+    1.4285714285714286
     """
     wanted = sum(count * taps for count, taps in alike(layer))
     return sum(-(-count // rows) * rows * taps for count, taps in alike(layer)) / wanted if wanted else 1.0
+
+
+def free(registers: int) -> tuple[int, int]:
+    """Registers for sums, inputs and weights; and the sums that there may be."""
+    # where there are many, LLVM is free with some
+    usable = registers - (4 if registers > FEW_REGISTERS else 0)
+    return usable, usable - 4
 
 
 @dataclass(frozen=True)
@@ -158,12 +165,10 @@ class Shape:
         return min(tiles, key=lambda tile: self.cost(tile, passes[tile.phases]))
 
     def _tiles(self) -> Iterator[Block]:
-        # where there are many registers LLVM is free with some
-        registers = self.target.registers - (4 if self.target.registers > FEW_REGISTERS else 0)
+        registers, most = free(self.target.registers)
         needed = max(1, -(-self.places // self.lanes))
         # fewer phases than there are lie in pieces, each within a vector
         some = {min(few, self.lanes) for few in (4, 6, 8)}
-        most = registers - 4
         whole = [self.stride] if self.stride <= most else []
         for together in whole + sorted(few for few in some if few < self.stride and not self.last):
             tapped = max((each.tapped for each in self._passes(together)), default=0)

@@ -58,7 +58,7 @@ class Tile:
         return found
 
     def sums(self, c: Code, at: At, count: int, masks: Masks, *, careful: bool) -> list[ir.Value]:
-        """The sums of a tile: by channels, then phases, then vectors."""
+        """The sums of a tile: by channels, then phases, then rows, then vectors."""
         frame, record, place = at
         fields = (Frame.X, Frame.WEIGHTS, Frame.RUNS, Frame.TAP, Frame.CHANNELS, Frame.X_CHANNEL)
         x, weights, runs, tap, channels, step = (field(c, frame, number) for number in fields)
@@ -93,11 +93,11 @@ class Tile:
         frame, record, place = at
         y, step = (field(c, frame, number) for number in (Frame.Y, Frame.Y_CHANNEL))
         start = c.add(y, c.mul(place, self.form.stride * self.item))
-        width = (self.lanes * count * self.form.stride) * self.item
+        width = self.lanes * count * self.form.stride * self.item
         for row in range(self.form.rows):
             here = c.add(start, field(c, record, Row.Y + 2 * row))
             for channel in range(self.form.channels):
-                for line in range(0, width, 64):
+                for line in range(0, width, ALIGNMENT):
                     c.prefetch(c.add(here, c.mul(step, channel), line), write=True)
 
     def _next_line(self, c: Code, frame: ir.Value) -> ir.Value:
@@ -178,7 +178,7 @@ class Tile:
             (self._store_beside if self.form.beside else self._store)(c, here, own, masked=masked)
 
     def _store(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
-        """Write a row of a tile: channel by channel, its phases interleaved."""
+        """Write a row of a tile, given by the bytes before it: channel by channel, its phases interleaved."""
         frame, row, place = at
         fields = (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.COUNT, Frame.Y_CHANNEL, Frame.OUTPUTS)
         y, residual, bias, count, step, outputs = (field(c, frame, number) for number in fields)
@@ -201,7 +201,7 @@ class Tile:
                 write()
 
     def _store_beside(self, c: Code, at: At, sums: list[ir.Value], *, masked: bool) -> None:
-        """Write a row of a tile whose channels lie side by side: phases and channels interleaved."""
+        """Write such a row whose channels lie side by side: phases and channels interleaved."""
         frame, row, place = at
         y, residual, bias, outputs = (field(c, frame, n) for n in (Frame.Y, Frame.RESIDUAL, Frame.BIAS, Frame.OUTPUTS))
         channels, phases = self.form.channels, self.form.stride

@@ -1,4 +1,6 @@
-"""Weights in the order in which ``kernels_rows`` reads them: blocks of channels, passes, taps before, inputs, taps.
+"""Weights in the order in which ``kernels_rows`` reads them.
+
+That is by groups, blocks of channels, passes, taps of the axes before the last, inputs, taps of the pass, channels.
 
 What a block takes of one input is the same for all inputs but for a step: a table of a few elements says where each of
 them comes from and goes to, and is short enough to stay in cache.
@@ -29,22 +31,21 @@ UNROLL = 4
 class Order(IntEnum):
     """How weights lie, and where they go: counts, and steps in bytes."""
 
-    GROUPS = 0
-    GROUP = 1
-    BLOCKS = 2
-    BLOCK = 3
-    INPUTS = 4
-    INPUT = 5
-    PASSES = 6
-    TABLE = 7
+    GROUP = 0
+    BLOCKS = 1
+    BLOCK = 2
+    INPUTS = 3
+    INPUT = 4
+    PASSES = 5
+    TABLE = 6
     """address of the passes' records"""
-    ELEMENTS = 8
+    ELEMENTS = 7
     """of a packed block"""
-    SOURCE = 9
+    SOURCE = 8
     """address of the weights"""
-    TARGET = 10
+    TARGET = 9
     """address of the packed ones"""
-    FINITE = 11
+    FINITE = 10
     """address of what says whether all are finite: 1 until one is not"""
 
 
@@ -81,7 +82,7 @@ class Packing:
             parts.append((at, row, table.ctypes.data, count * width, count * last))
             at += shape.outer_taps * shape.pass_bytes(each)
         self._parts = np.array(parts, np.int64)
-        steps = (layer.groups, inputs * outputs * taps, shape.blocks, width * output_step, inputs, input_step)
+        steps = (inputs * outputs * taps, shape.blocks, width * output_step, inputs, input_step)
         self._order = (*steps, len(parts), self._parts.ctypes.data, at // item)
 
     def __call__(self, weights: Array) -> Array:
@@ -93,7 +94,7 @@ class Packing:
         begin = packed.ctypes.data
         packed[: ALIGNMENT // dtype.itemsize].view(np.int64)[0] = 1
         if self._partial:
-            packed[ALIGNMENT // dtype.itemsize :].reshape(-1, shape.blocks, elements)[:, -1] = 0
+            packed[ALIGNMENT // dtype.itemsize :].reshape(shape.layer.groups, shape.blocks, elements)[:, -1] = 0
         record = array("q", (*self._order, source.ctypes.data, begin + ALIGNMENT, begin))
         threads = 1 if source.size < SHARED else None
         pool.run(self._code.address("pack"), record.buffer_info()[0], tasks, threads)
