@@ -75,7 +75,7 @@ def gathered(family: Packer, weights: Array, bias: Array | None) -> Gathered | N
     step = second + item * len(beside) + ALIGNMENT
     tables = [family.task, made.task_count, made.plan.ctypes.data, offsets.ctypes.data, len(offsets), family.header]
     record = np.array([*tables, first, beside.ctypes.data, len(beside), second], np.int64)
-    code, address = _code(weights.dtype.name), record.ctypes.data
+    code, address = _gather(weights.dtype.name), record.ctypes.data
     kept = (record, offsets, beside, family)
 
     def call(x: Array, y: Array, weights: Array, bias: Array | None, _kept: object = kept) -> None:
@@ -100,11 +100,13 @@ def _offsets(packed: Array, source: Array, header: int) -> Table:
 
 
 @cache
-def _code(dtype: str) -> Callable[..., None]:
-    code = binary.load(f"gather {dtype}", lambda _: _emit(dtype))
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(code.address("gather"))
-    function.code = code  # type: ignore[attr-defined] # keeps the code in memory
-    return function
+def _code(dtype: str) -> binary.Binary:
+    return binary.load(f"gather {dtype}", lambda _: _emit(dtype))
+
+
+@cache
+def _gather(dtype: str) -> Callable[..., None]:
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(_code(dtype).address("gather"))
 
 
 def _emit(dtype: str) -> ir.Module:

@@ -41,8 +41,7 @@ LONG = 2**16
 
 def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> bool:
     """Whether the family is the faster one for a layer: its sums take less time than the other's, which packs more."""
-    axis = layer.axes[-1]
-    stride = axis.stride if layer.transposed else 1
+    axis, stride = layer.axes[-1], _stride(layer)
     if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
         return False
     outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
@@ -60,16 +59,19 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> boo
     return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * packing
 
 
+def _stride(layer: Layer) -> int:
+    """Outputs from one place of a row to the next."""
+    return layer.axes[-1].stride if layer.transposed else 1
+
+
 def _filled_rows(layer: Layer, lanes: int) -> float:
     """The part of the lanes that the places of a row fill."""
-    stride = layer.axes[-1].stride if layer.transposed else 1
-    return LENGTH if layer.rank == 1 else _filled(-(-layer.output_size[-1] // stride), lanes) or 1.0
+    return LENGTH if layer.rank == 1 else _filled(-(-layer.output_size[-1] // _stride(layer)), lanes) or 1.0
 
 
 def _waste(layer: Layer, lanes: int) -> float:
     """Products that are computed for one that is wanted: rows of one vector are computed in twos."""
-    stride = layer.axes[-1].stride if layer.transposed else 1
-    return again(layer, 2) if layer.rank > 1 and layer.output_size[-1] <= lanes * stride else 1.0
+    return again(layer, 2) if layer.rank > 1 and layer.output_size[-1] <= lanes * _stride(layer) else 1.0
 
 
 def _row(layer: Layer) -> int:
@@ -79,14 +81,13 @@ def _row(layer: Layer) -> int:
 
 def can_last(layer: Layer, registers: int) -> bool:
     """Whether the code computes the layer where a position's channels lie side by side: in one tile, if few enough."""
-    stride = layer.axes[-1].stride if layer.transposed else 1
     steps = layer.transposed or layer.axes[-1].stride == 1
-    return layer.groups == 1 and steps and 0 < layer.out_channels * stride <= free(registers)[1]
+    return layer.groups == 1 and steps and 0 < layer.out_channels * _stride(layer) <= free(registers)[1]
 
 
 def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
     """Whether the family is the faster one there: the channels would leave lanes idle, and rows fill them."""
-    axis, stride = layer.axes[-1], layer.axes[-1].stride if layer.transposed else 1
+    axis, stride = layer.axes[-1], _stride(layer)
     if not can_last(layer, registers) or axis.kernel > CODE * stride:
         return False
     return 2 * layer.out_channels <= lanes and _row(layer) >= 2 * lanes * stride
