@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from unstride.engine import execute
-from unstride.engine.jit import plans, pool, rows
+from unstride.engine.jit import depthwise, plans, pool, rows
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.product import Product, Shape
 from unstride.engine.jit.records import HEADER
@@ -31,6 +31,7 @@ def cut(layer: Layer, dtype: str, end: End, target: Target, *, first: bool, batc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "suits", lambda *_: False)
         patch.setattr(rows, "suits_last", lambda *_: False)
+        patch.setattr(depthwise, "suits", lambda *_: False)
         patch.setattr(plans, "host", lambda: target)
         patch.setattr(plans, "Product", lambda shape: shape)
         shape = plans._family(layer, batch, dtype, end, first, layer)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from unstride.engine import activations, execute
 from unstride.engine.jit import activations as compiled
-from unstride.engine.jit import cache, plans, tables
-from unstride.engine.jit import product as family
+from unstride.engine.jit import cache, packing, plans, tables
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.kernels_product import Form
 from unstride.engine.jit.target import host
@@ -186,7 +185,7 @@ def test_weights_in_any_order(name: str) -> None:
 def test_large_weights_whose_columns_lie_side_by_side(groups: int, inputs: int) -> None:
     layer = Layer((Axis(2, 5, 3, 2, 1, 0), Axis(3, 9, 5, 2, 1, 0)), inputs * groups, 190 * groups, groups=groups)
     x, weights, *_ = Numbers(3).arrays(layer)
-    assert weights.nbytes >= family.WEIGHTS_BY_ROWS or inputs == 40
+    assert weights.nbytes >= packing.BY_ROWS or inputs == 40
     for turned in (layer, layer.adjoint):
         data = x if turned is layer else Numbers(4).arrays(turned)[0]
         for said, array in orders(weights).items():

@@ -190,6 +190,22 @@ class Code:
             return
         self.builder.if_else(condition, then, otherwise)
 
+    def chosen(
+        self, condition: ir.Value, then: Callable[[], list[ir.Value]], otherwise: Callable[[], list[ir.Value]]
+    ) -> list[ir.Value]:
+        """The values of ``then`` where the condition holds, else as many of ``otherwise``."""
+        ways: list[tuple[list[ir.Value], ir.Block]] = []
+        self.either(
+            condition,
+            lambda: ways.append((then(), self.builder.block)),
+            lambda: ways.append((otherwise(), self.builder.block)),
+        )
+        found = [self.builder.phi(value.type) for value in ways[0][0]]
+        for values, block in ways:
+            for phi, value in zip(found, values, strict=True):
+                phi.add_incoming(value, block)
+        return list(found)
+
     def choose(self, value: ir.Value, cases: dict[int, Callable[[], None]]) -> None:
         """The case of the value; no other value occurs."""
         done, never = self.function.append_basic_block(), self.function.append_basic_block()

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from ...geometry import Layer
-from . import rows
+from . import depthwise, rows
 from .calls import PRODUCTS, Caller, Late, Starter, caller, late_starter, starter
+from .depthwise_shape import is_depthwise
 from .ends import End
 from .gather import Gathered, gathered
 from .kernels_product import Form
@@ -93,6 +94,8 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     lanes = target.lanes(np.dtype(dtype).itemsize)
     if end.stored is None and rows.suits(like, channels_first, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target)
+    if end.stored is None and not channels_first and depthwise.suits(layer, target.registers):
+        return depthwise.Depthwise(layer, batch, dtype, end, target)
     form, wide = _form(layer, dtype, end, channels_first, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
     if plain and rows.suits_last(like, lanes, target.registers):
@@ -103,7 +106,7 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
 def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Target) -> tuple[Form, bool]:
     """The code of the product family for the layer; whether phases are columns."""
     lanes = target.lanes(np.dtype(dtype).itemsize)
-    lanewise = layer.groups > 1 and layer.in_channels == layer.groups == layer.out_channels
+    lanewise = is_depthwise(layer)
     channels, phases = layer.out_channels // (1 if lanewise else layer.groups), layer.stride[-1]
     # one channel lies the same way in both layouts
     transposes = channels_first and layer.in_channels > 1

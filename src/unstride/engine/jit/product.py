@@ -10,10 +10,11 @@ from math import prod
 import numpy as np
 
 from ...geometry import Axis, Layer
-from . import binary, kernels_product, kernels_weights, pool
+from . import binary, kernels_product
 from .calls import Late
 from .kernels_product import Form
-from .memory import ALIGNMENT, Array, Table, Tables, empty, table
+from .memory import ALIGNMENT, Array, Tables, empty, table
+from .packing import Packing
 from .records import HEADER, WORD
 from .storage import SIZES
 from .tables import AXES, CACHED, Chunk, Strides, Weights, boxes_within, chunks, packed, runs, to_pack
@@ -23,8 +24,6 @@ TASKS = 32
 """tasks that a layer is cut into where its columns allow it: enough to share evenly among a few workers"""
 LARGE = 2**21
 """bytes of input that a chunk may span where the weights are as many: within a common third-level cache"""
-WEIGHTS_BY_ROWS = 2**20
-"""bytes of weights from which on rows of columns, where these lie side by side, are packed for all blocks at once"""
 RANGES = 4
 """ranges of columns that a chunk's inputs are read for, where they are more than the weights"""
 
@@ -131,58 +130,19 @@ def can_widen(layer: Layer) -> bool:
     return stepped and axis.dilation == 1 and axis.kernel % axis.stride == 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Packing:
-    """How weights with certain strides are packed."""
-
-    record: Table
-    task: int
-    """address of the function that packs a part in its place"""
-    count: int
-    """parts"""
-    block: int
-    """address of the function that packs a block anywhere; 0 where all had better be packed at once"""
-    shape: tuple[int, ...]
-    """blocks of columns, taps, input channels, columns; anything where a column does not exist"""
-    kept: tuple[Table, ...]
-
-
 def packing(shape: Shape, strides: tuple[int, ...]) -> Packing:
-    """The record of ``kernels_weights``, but for the addresses of source and target."""
-    layer, dtype, order = shape.layer, shape.form.dtype, Weights(shape.layer)
+    """How weights with these strides are packed."""
+    layer, order = shape.layer, Weights(shape.layer)
     small, large, *outer, step = strides
     group = small * (layer.small_channels // layer.groups)
     inputs, channel = (small, large) if layer.transposed else (large, small)
     if shape.form.flavour == "lanewise":
         inputs, channel = 0, group
     taps = table(order.offsets((*outer, step * shape.phases)))
-    channels = shape.group_columns // shape.phases
-    places = [phase * step + number * channel for phase in range(shape.phases) for number in range(channels)]
-    # the last column again where there is none: lanes that are not written may hold anything
-    beyond = [places[-1]] * (shape.packed_blocks * shape.packed_width - len(places))
-    columns = table([places, beyond])
-    sorted_taps = np.argsort(taps, kind="stable")
-    beside = _beside(shape.item, inputs, columns[: len(places)], taps[sorted_taps]) if shape.packed_width > 1 else ""
-    fields = (0, 0, taps.ctypes.data, order.taps, shape.group_inputs, inputs, columns.ctypes.data, shape.group_columns)
-    record = np.array([*fields, group, shape.packed_blocks, sorted_taps.ctypes.data], np.int64)
-    key = (dtype, shape.packed_width, shape.target.lanes(shape.item), beside)
-    code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), shape.target)
-    blocks = shape.column_groups * shape.packed_blocks
-    packed = (blocks, order.taps, shape.group_inputs, shape.packed_width)
-    by_rows = beside == "columns" and prod(packed) * shape.item >= WEIGHTS_BY_ROWS
-    task, count = ("row", shape.column_groups * shape.group_inputs) if by_rows else ("task", blocks)
-    block = 0 if by_rows else code.address("block")
-    return Packing(record, code.address(task), count, block, packed, (taps, columns, sorted_taps))
-
-
-def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
-    """What lies side by side in an array of weights: the offsets of its columns and of its taps in order tell."""
-    if len(columns) > 1 and np.all(np.diff(columns) == item):
-        return "columns"
-    if inputs == item:
-        return "inputs"
-    # taps that meet no output are not packed
-    return "taps" if len(taps) > 1 and taps[0] == 0 and np.all(np.diff(taps) == item) else ""
+    channels = range(shape.group_columns // shape.phases)
+    columns = [phase * step + number * channel for phase in range(shape.phases) for number in channels]
+    width, groups = shape.packed_width, (shape.column_groups, group)
+    return Packing.of(shape.form.dtype, shape.target, width, taps, columns, (shape.group_inputs, inputs), groups)
 
 
 def pack_bias(shape: Shape, bias: Array) -> Array:
@@ -365,9 +325,8 @@ class Product:
         """Weights in the order in which the code reads them."""
         source = weights.astype(self.dtype, copy=False)
         made = self._packing(source.strides)
-        packed, record = empty(made.shape, self.dtype), made.record.copy()
-        record[:2] = source.ctypes.data, packed.ctypes.data
-        pool.run(made.task, record.ctypes.data, made.count)
+        packed = empty(made.shape, self.dtype)
+        made.pack(source, packed)
         return packed
 
     def late(self, weights: Array) -> Late | None:

@@ -30,17 +30,7 @@ class Tiles:
         """The tiles of all pieces."""
         layer, x = shape.layer, pieces.strides
         y = Strides.packed(layer.output_size, shape.item * shape.beside[1])
-        strips = [by_output(axis, layer.transposed) for axis in layer.axes[:-1]]
-        runs, firsts = _runs(layer, strips, x)
-        sizes = layer.output_size[:-1]
-        at, choice = np.zeros((*sizes, 2), np.int64), np.zeros(sizes, np.int64)
-        for axis, own in enumerate(strips):
-            along = [-1 if other == axis else 1 for other in range(len(strips))]
-            numbers, starts = (part.reshape(along) for part in _along(sizes[axis], own))
-            at[..., 0] += starts * x.axes[axis]
-            at[..., 1] += np.arange(sizes[axis]).reshape(along) * y.axes[axis]
-            choice = choice * len(own) + numbers
-        at, choice = at.reshape(-1, 2), choice.reshape(-1)
+        at, choice, firsts, runs = _rows(layer, x, y)
         found, ranges, end = [np.empty((0, shape.tile.rows), np.int64)], dict[range, range](), 0
         for rows in dict.fromkeys(piece.rows for piece in pieces.all):
             found.append(rows.start + _together(choice[rows.start : rows.stop], shape.tile.rows))
@@ -50,6 +40,27 @@ class Tiles:
             [firsts[choice[order[:, 0]]], at[order].reshape(len(order), 2 * shape.tile.rows)], axis=1
         )
         return cls(records.reshape(-1), runs, ranges)
+
+
+def by_row(layer: Layer, x: Strides, y: Strides) -> tuple[Table, Table]:
+    """For each output row its runs, their number, bytes before its inputs and before itself; and the runs."""
+    at, choice, firsts, runs = _rows(layer, x, y)
+    return np.concatenate([firsts[choice], at], axis=1), runs
+
+
+def _rows(layer: Layer, x: Strides, y: Strides) -> tuple[Table, Table, Table, Table]:
+    """For each output row bytes before its inputs and before itself, and which runs it has; where these are; they."""
+    strips = [by_output(axis, layer.transposed) for axis in layer.axes[:-1]]
+    runs, firsts = _runs(layer, strips, x)
+    sizes = layer.output_size[:-1]
+    at, choice = np.zeros((*sizes, 2), np.int64), np.zeros(sizes, np.int64)
+    for axis, own in enumerate(strips):
+        along = [-1 if other == axis else 1 for other in range(len(strips))]
+        numbers, starts = (part.reshape(along) for part in _along(sizes[axis], own))
+        at[..., 0] += starts * x.axes[axis]
+        at[..., 1] += np.arange(sizes[axis]).reshape(along) * y.axes[axis]
+        choice = choice * len(own) + numbers
+    return at.reshape(-1, 2), choice.reshape(-1), firsts, runs
 
 
 def _together(choice: Table, rows: int) -> Table:

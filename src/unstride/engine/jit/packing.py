@@ -1,0 +1,75 @@
+"""Weights brought into the order of the code: for each block of columns its taps, inputs, columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from . import binary, kernels_weights, pool
+from .memory import Array, Table, table
+from .target import Target
+
+BY_ROWS = 2**20
+"""bytes of weights from which on rows of columns, where these lie side by side, are packed for all blocks at once"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packing:
+    """How weights with certain strides are packed."""
+
+    record: Table
+    """that of ``kernels_weights``, but for the addresses of source and target"""
+    task: int
+    """address of the function that packs a part in its place"""
+    count: int
+    """parts"""
+    block: int
+    """address of the function that packs a block anywhere; 0 where all had better be packed at once"""
+    shape: tuple[int, ...]
+    """blocks of columns, taps, input channels, columns; anything where a column does not exist"""
+    kept: tuple[Table, ...]
+
+    @classmethod
+    def of(
+        cls,
+        dtype: str,
+        target: Target,
+        width: int,
+        taps: Table,
+        columns: list[int],
+        inputs: tuple[int, int],
+        groups: tuple[int, int],
+    ) -> Packing:
+        """From the offsets of taps and of a group's columns in bytes; how many inputs and groups, and bytes between."""
+        item, blocks = np.dtype(dtype).itemsize, -(-len(columns) // width)
+        # the last column again where there is none: lanes that are not written may hold anything
+        places = table([columns, columns[-1:] * (blocks * width - len(columns))])
+        order = np.argsort(taps, kind="stable")
+        beside = _beside(item, inputs[1], places[: len(columns)], taps[order]) if width > 1 else ""
+        fields = (taps.ctypes.data, len(taps), *inputs, places.ctypes.data, len(columns), groups[1], blocks)
+        record = np.array([0, 0, *fields, order.ctypes.data], np.int64)
+        key = (dtype, width, target.lanes(item), beside)
+        code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), target)
+        shape = (groups[0] * blocks, len(taps), inputs[0], width)
+        by_rows = beside == "columns" and prod(shape) * item >= BY_ROWS
+        task, count = ("row", groups[0] * inputs[0]) if by_rows else ("task", groups[0] * blocks)
+        block = 0 if by_rows else code.address("block")
+        return cls(record, code.address(task), count, block, shape, (taps, places, order))
+
+    def pack(self, weights: Array, packed: Array) -> None:
+        """Fill an array of the ``shape``."""
+        record = self.record.copy()
+        record[:2] = weights.ctypes.data, packed.ctypes.data
+        pool.run(self.task, record.ctypes.data, self.count)
+
+
+def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:
+    """What lies side by side in an array of weights: the offsets of its columns and of its taps in order tell."""
+    if len(columns) > 1 and np.all(np.diff(columns) == item):
+        return "columns"
+    if inputs == item:
+        return "inputs"
+    # taps that meet no output are not packed
+    return "taps" if len(taps) > 1 and taps[0] == 0 and np.all(np.diff(taps) == item) else ""
