@@ -15,7 +15,7 @@ import numpy as np
 from ..threads import num_threads
 from . import binary, ir, pool
 from .emit import INT, TASK, Code
-from .memory import Array, Table, Tables, give, take
+from .memory import Array, Table, Tables, address, address_offset, give, take
 from .records import WORD, Call, size
 
 PRODUCTS = 2**19
@@ -106,7 +106,7 @@ class _Shared:
             self._weights, self._pack = weights, (0, 0)
 
     def __call__(self, x: Array, y: Array, residual: Array | None) -> None:
-        self._start(x.ctypes.data, y.ctypes.data, 0 if residual is None else residual.ctypes.data, None)
+        self._start(address(x), address(y), 0 if residual is None else address(residual), None)
 
     def at(self, x: int, y: int, beside: Job | None = None) -> None:
         self._start(x, y, 0, beside)
@@ -182,19 +182,6 @@ class _Either:
 
     def at(self, x: int, y: int, beside: Job | None = None) -> None:
         self._shared.at(x, y, beside)
-
-
-@cache
-def address_offset() -> int | None:
-    """Bytes in an array object before its elements' address; none where arrays are not built as CPython's are.
-
-    NumPy's C API: in ``PyArrayObject_fields`` the address follows the object's head.
-    """
-    probe, offset = np.zeros(1), object.__basicsize__
-    if np.ndarray.__basicsize__ < offset + WORD:
-        return None
-    found = ctypes.c_void_p.from_address(id(probe) + offset).value
-    return offset if found == probe.ctypes.data else None
 
 
 @cache

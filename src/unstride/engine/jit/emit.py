@@ -128,6 +128,16 @@ class Code:
         """The lanes of ``a`` and ``b``, counted through."""
         return self.builder.shuffle_vector(a, b, lanes)
 
+    def picked(self, vectors: Sequence[ir.Value], elements: Sequence[int]) -> ir.Value:
+        """Some elements of vectors, counted through."""
+        lanes = len(elements)
+        first, *others = sorted({element // lanes for element in elements})
+        value = self.shuffle(vectors[first], vectors[first], [element % lanes for element in elements])
+        for other in others:
+            chosen = [lanes + e % lanes if e // lanes == other else lane for lane, e in enumerate(elements)]
+            value = self.shuffle(value, vectors[other], chosen)
+        return value
+
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """``a·b + c``, rounded once where the CPU can."""
         return self._intrinsic("llvm.fmuladd", a.type, a, b, c)

@@ -14,9 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from . import binary, ir
-from .calls import address_offset
 from .emit import FLOATS, INT, TASK, Code
-from .memory import ALIGNMENT, Array, Table, Tables, give, take
+from .memory import ALIGNMENT, Array, Table, Tables, address_offset, give, take
 from .records import WORD, Call, size
 
 ELEMENTS = 2**14

@@ -28,7 +28,7 @@ from .gradient_shape import Shape, strips
 from .gradient_tables import CHANNELS, Tables, tables
 from .kernels_gradient import LATENCY
 from .kernels_panels import Form
-from .memory import Array, give, take
+from .memory import Array, address, give, take
 from .run import channels_first
 from .tables import CACHED
 from .target import Target, host
@@ -108,7 +108,7 @@ def _sums(what: str, data: Array, rows: int) -> Array:
     tasks = -(-rows // block)
     found = np.empty(rows if what == "rows" else (tasks, width), data.dtype)
     code = binary.load(f"bias {data.dtype.name}", lambda target: kernels_bias.emit(data.dtype.name, target))
-    context = array("q", [data.ctypes.data, found.ctypes.data, rows, width, block])
+    context = array("q", [address(data), address(found), rows, width, block])
     pool.run(code.address(what), context.buffer_info()[0], tasks)
     return found
 
@@ -138,7 +138,7 @@ class Bound:
         sums = allocate((made.splits, *self.held), self.dtype)
         threads = num_threads() if self.products > PRODUCTS else 1
         scratch = take(made.scratch * threads)
-        addresses = (self.plan, small.ctypes.data, large.ctypes.data, sums.ctypes.data, scratch.address)
+        addresses = (self.plan, address(small), address(large), address(sums), scratch.address)
         context = array("q", addresses)
         pool.run(self.task, context.buffer_info()[0], made.task_count, threads)
         give(scratch, made.scratch * threads)

@@ -42,7 +42,7 @@ def emit(form: Form, target: Target) -> ir.Module:
     module = ir.Module("rows")
     walks = {number: _walk(module, Tile(form, target, number), number) for number in range(len(form.shapes))}
     kind = ir.VectorType(FLOATS[form.dtype], target.lanes(form.item))
-    pack = _pack(module, kind, form.item, beside=form.beside > 0) if form.packs else None
+    pack = _pack(module, form, kind) if form.packs else None
     _task(module, form, walks, pack)
     return module
 
@@ -115,21 +115,22 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Va
     return c.sub(c.add(tile, field(c, plan, Rows.LEFT)), field(c, task, Task.BACK))
 
 
-def _pack(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
+def _pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """``pack(plan, task, source, tile)``: rows of all channels side by side, zeros before and behind each."""
-    copy = _copy(module, kind, item, beside=beside)
+    together = form.few or 1
+    copy = _split(module, kind, form) if form.few else _copy(module, kind, form.item, beside=form.beside > 0)
     c = Code(module, "pack", 4, internal=True)
     plan, task, source, tile = c.arguments
     fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.STEP)
     channels, step, *leads, plane, left, row, between = (field(c, plan, number) for number in fields)
-    length = c.mul(field(c, task, Task.LENGTH), item)
+    length = c.mul(field(c, task, Task.LENGTH), form.item)
     apart, ahead = c.mul(channels, row), c.mul(step, AHEAD)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, left, c.mul(outer.index, plane))
         at = c.add(source, c.mul(outer.index, leads[0]))
         _clear(c, kind, c.sub(to, left), 0, left)
         # a channel's rows follow one another in the array
-        with c.loop(channels, [to, at]) as each:
+        with c.loop(channels, [to, at], step=together) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
                 c.call(copy, *inner.values, length, row, between, ahead)
                 inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
@@ -159,6 +160,30 @@ def _copy(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) ->
         rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)
         c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
     _clear(c, kind, to, c.mul(c.div(c.add(length, span - item), span), span), row)
+    return c.done()
+
+
+def _split(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
+    """The same for the few channels of a position, which lie side by side: all at once."""
+    c = Code(module, "split", 6, internal=True)
+    to, at, length, row, *_ = c.arguments
+    span, count = kind.count * form.item, form.few
+    whole = c.mul(c.div(length, span), span)
+
+    def write(place: ir.Value, vectors: list[ir.Value]) -> None:
+        for channel in range(count):
+            value = c.picked(vectors, [lane * count + channel for lane in range(kind.count)])
+            c.store(value, c.add(to, c.mul(row, channel), place))
+
+    with c.loop(whole, step=span) as loop:
+        here = c.add(at, c.mul(loop.index, count))
+        write(loop.index, [c.load(here, kind, number * span) for number in range(count)])
+    with c.builder.if_then(c.less(whole, length)):
+        here, left = c.add(at, c.mul(whole, count)), c.mul(c.div(c.sub(length, whole), form.item), count)
+        masks = [c.within(0, left, number * kind.count, kind.count) for number in range(count)]
+        write(whole, [c.masked_load(c.add(here, n * span), mask, kind) for n, mask in enumerate(masks)])
+    for channel in range(count):
+        _clear(c, kind, c.add(to, c.mul(row, channel)), c.mul(c.div(c.add(length, span - form.item), span), span), row)
     return c.done()
 
 

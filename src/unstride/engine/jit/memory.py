@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ Array = NDArray[Any]
 Table = NDArray[np.int64]
 ALIGNMENT = 64
 """bytes of a cache line"""
+_BYTE = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +102,27 @@ def output(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """A new array that starts on a cache line."""
-    size = prod(shape) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
+    raw = np.empty(prod(shape) * dtype.itemsize + ALIGNMENT, _BYTE)
+    return np.ndarray(shape, dtype, raw, -address(raw) % ALIGNMENT)
+
+
+def address(array: Array) -> int:
+    """Where an array's elements lie; NumPy takes longer to tell."""
+    offset = address_offset()
+    return int(array.ctypes.data) if offset is None else ctypes.c_size_t.from_address(id(array) + offset).value
+
+
+@cache
+def address_offset() -> int | None:
+    """Bytes in an array object before its elements' address; none where arrays are not built as CPython's are.
+
+    NumPy's C API: in ``PyArrayObject_fields`` the address follows the object's head.
+    """
+    probe, offset = np.zeros(1), object.__basicsize__
+    if np.ndarray.__basicsize__ < offset + ctypes.sizeof(ctypes.c_void_p):
+        return None
+    found = ctypes.c_void_p.from_address(id(probe) + offset).value
+    return offset if found == probe.ctypes.data else None
 
 
 def table(rows: Iterable[Iterable[int]]) -> Table:

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from . import binary, kernels_weights, pool
-from .memory import Array, Table, table
+from .memory import Array, Table, address, table
 from .target import Target
 
 BY_ROWS = 2**20
@@ -61,8 +61,8 @@ class Packing:
     def pack(self, weights: Array, packed: Array) -> None:
         """Fill an array of the ``shape``."""
         record = self.record.copy()
-        record[:2] = weights.ctypes.data, packed.ctypes.data
-        pool.run(self.task, record.ctypes.data, self.count)
+        record[:2] = address(weights), address(packed)
+        pool.run(self.task, address(record), self.count)
 
 
 def _beside(item: int, inputs: int, columns: Table, taps: Table) -> str:

@@ -13,7 +13,7 @@ from ...geometry import Axis, Layer
 from . import binary, kernels_product
 from .calls import Late
 from .kernels_product import Form
-from .memory import ALIGNMENT, Array, Tables, empty, table
+from .memory import ALIGNMENT, Array, Tables, address, empty, table
 from .packing import Packing
 from .records import HEADER, WORD
 from .storage import SIZES
@@ -337,7 +337,7 @@ class Product:
         if not made.block:
             return None
         record = made.record.copy()
-        record[0] = weights.ctypes.data
+        record[0] = address(weights)
         return Late(weights, record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
 
     def _packing(self, strides: tuple[int, ...]) -> Packing:

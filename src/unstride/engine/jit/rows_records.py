@@ -152,6 +152,8 @@ class Form:
     end: End
     beside: int = 0
     """output channels of a position where they lie side by side, all in one tile; 0: each channel lies apart"""
+    few: int = 0
+    """input channels of a position where they lie side by side, if so few that packing them is a shuffle"""
 
     @property
     def item(self) -> int:

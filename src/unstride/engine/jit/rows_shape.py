@@ -14,6 +14,7 @@ from ..boxes import by_output
 from .ends import End
 from .rows_records import Form, Shifts
 from .target import FEW_REGISTERS, Target
+from .transpose import SHUFFLED
 
 WIDEST = 8
 """vectors of inputs of a tile at one shift"""
@@ -241,7 +242,7 @@ class Shape:
         shapes = tuple(dict.fromkeys(each.shifts for each in self.passes))
         single = self.group_inputs == 1
         block = self.tile
-        beside = block.channels if self.last else 0
+        beside, few = (block.channels, self.group_inputs) if self.last else (0, 0)
         return Form(
             self.dtype,
             block.channels,
@@ -253,6 +254,7 @@ class Shape:
             self.packs,
             self.end,
             beside,
+            few if few <= SHUFFLED else 0,
         )
 
     @property

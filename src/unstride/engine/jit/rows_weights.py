@@ -17,7 +17,7 @@ import numpy as np
 
 from . import binary, ir, kernels_dot, pool
 from .emit import FLOATS, INT, Code
-from .memory import ALIGNMENT, Array, Table, empty
+from .memory import ALIGNMENT, Array, Table, address, empty
 from .records import WORD, size
 from .rows_shape import Pass, Shape
 from .target import Target
@@ -91,11 +91,11 @@ class Packing:
         source = np.ascontiguousarray(weights, dtype)
         elements, tasks = shape.block_bytes // dtype.itemsize, shape.layer.groups * shape.blocks
         packed = empty((ALIGNMENT // dtype.itemsize + tasks * elements,), dtype)
-        begin = packed.ctypes.data
+        begin = address(packed)
         packed[: ALIGNMENT // dtype.itemsize].view(np.int64)[0] = 1
         if self._partial:
             packed[ALIGNMENT // dtype.itemsize :].reshape(shape.layer.groups, shape.blocks, elements)[:, -1] = 0
-        record = array("q", (*self._order, source.ctypes.data, begin + ALIGNMENT, begin))
+        record = array("q", (*self._order, address(source), begin + ALIGNMENT, begin))
         threads = 1 if source.size < SHARED else None
         pool.run(self._code.address("pack"), record.buffer_info()[0], tasks, threads)
         return packed

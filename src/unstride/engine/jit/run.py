@@ -18,7 +18,7 @@ from ..dtypes import HALVES
 from ..ends import Activation, Ends
 from ..plan import Plan
 from ..threads import num_threads
-from .memory import output
+from .memory import address, output
 
 if TYPE_CHECKING:
     from .calls import Job
@@ -205,10 +205,10 @@ class Direct(_Placed):
     def _packed(self, x: Array, y: Array, weights: Array, bias: Array | None) -> None:
         family = self._bound.family
         added = None if bias is None else family.pack_bias(bias)
-        addend = 0 if added is None else added.ctypes.data
+        addend = 0 if added is None else address(added)
         late = self._bound.late(weights, addend)
         if late:
             late(x, y, None)
         else:
             packed = family.pack_weights(weights)
-            self._call(x, y, packed.ctypes.data, addend)
+            self._call(x, y, address(packed), addend)

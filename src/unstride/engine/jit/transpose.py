@@ -94,10 +94,7 @@ def emit_interleave(module: ir.Module, kind: ir.Type, channels: int, item: int) 
         rows = [c.load(c.add(start, loop.index), kind) for start in starts]
         for number in range(channels):
             wanted = [divmod(number * lanes + lane, channels) for lane in range(lanes)]
-            value = c.shuffle(rows[0], rows[0], [position for position, _ in wanted])
-            for channel, row in enumerate(rows[1:], 1):
-                pick = [lanes + at if met == channel else lane for lane, (at, met) in enumerate(wanted)]
-                value = c.shuffle(value, row, pick)
+            value = c.picked(rows, [channel * lanes + position for position, channel in wanted])
             c.store(value, loop.values[0], number * lanes * item)
         loop.next = [c.add(loop.values[0], lanes * channels * item)]
     with c.loop(c.mul(positions, item), loop.values, c.mul(whole, item), item) as rest:
