@@ -42,19 +42,21 @@ def emit(form: Form, target: Target) -> ir.Module:
     module = ir.Module("rows")
     walks = {number: _walk(module, Tile(form, target, number), number) for number in range(len(form.shapes))}
     kind = ir.VectorType(FLOATS[form.dtype], target.lanes(form.item))
-    pack = _pack(module, form, kind) if form.packs else None
-    _task(module, form, walks, pack)
+    packing = (_pack(module, form, kind), _blank(module, form, kind)) if form.packs else None
+    _task(module, form, walks, packing)
     return module
 
 
-def _task(module: ir.Module, form: Form, walks: dict[int, ir.Function], pack: ir.Function | None) -> None:
+def _task(
+    module: ir.Module, form: Form, walks: dict[int, ir.Function], packing: tuple[ir.Function, ir.Function] | None
+) -> None:
     """One task: bands of rows, and for each its passes."""
     c = Code(module, "task", 3)
     call, index, _ = c.arguments
     plan = field(c, call, Call.PLAN)
     task = c.add(field(c, plan, Rows.TASKS), c.mul(index, size(Task)))
     frame = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Frame) // WORD)), INT)
-    x = _packed(c, plan, task, pack) if pack else c.add(field(c, call, Call.X), field(c, task, Task.X))
+    x = _packed(c, plan, task, *packing) if packing else c.add(field(c, call, Call.X), field(c, task, Task.X))
     places = [field(c, task, Task.PLACE), field(c, task, Task.PLACE_END)]
     _keep(c, frame, {Frame.BIAS: c.add(field(c, call, Call.BIAS), field(c, task, Task.BIAS))})
     _keep(c, frame, {Frame.COUNT: field(c, task, Task.COUNT), Frame.FINITE: c.load(field(c, call, Call.WEIGHTS))})
@@ -100,80 +102,104 @@ def _keep(c: Code, frame: ir.Value, values: dict[Frame, ir.Value]) -> None:
         c.store(value, frame, number * WORD)
 
 
-def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function) -> ir.Value:
+def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function, blank: ir.Function) -> ir.Value:
     """Pack the task's inputs, unless the worker did so before; where the row of index 0 would lie."""
     call, _, worker = c.arguments
     scratch = c.add(field(c, call, Call.SCRATCH), c.mul(worker, field(c, plan, Rows.SCRATCH)))
     held = field(c, task, Task.WINDOW)
-    tile = c.add(scratch, HEADER)
+    tile, before = c.add(scratch, HEADER), c.load(scratch)
 
     def begin() -> None:
         c.store(held, scratch)
+        # zeros are where they were for the window before, if all take the same places
+        other = c.less(0, field(c, plan, Rows.DIFFER))
+        with c.builder.if_then(c.builder.or_(c.builder.icmp_signed("==", before, c.constant(0)), other)):
+            c.call(blank, plan, task, tile)
         c.call(pack, plan, task, c.add(field(c, call, Call.X), field(c, task, Task.FROM)), tile)
 
-    c.either(c.builder.icmp_signed("!=", c.load(scratch), held), begin)
+    c.either(c.builder.icmp_signed("!=", before, held), begin)
     return c.sub(c.add(tile, field(c, plan, Rows.LEFT)), field(c, task, Task.BACK))
 
 
+def _blank(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
+    """``blank(plan, task, tile)``: zeros before and behind each row that windows have."""
+    c, span = Code(module, "blank", 3, internal=True), kind.count * form.item
+    plan, task, tile = c.arguments
+    fields = (Rows.CHANNELS, Rows.MOST, Rows.MOST + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.APART)
+    channels, *most, plane, left, row, apart = (field(c, plan, number) for number in fields)
+    written = c.mul(c.div(c.add(c.mul(field(c, task, Task.LENGTH), form.item), span - form.item), span), span)
+    with c.loop(most[0]) as outer:
+        to = c.add(tile, c.mul(outer.index, plane))
+        _clear(c, kind, to, 0, left)
+        with c.loop(most[1], [c.add(to, left)]) as inner:
+            with c.loop(channels, inner.values) as each:
+                _clear(c, kind, each.values[0], written, row)
+                each.next = [c.add(each.values[0], row)]
+            _clear(c, kind, each.values[0], 0, c.sub(apart, c.mul(channels, row)))
+            inner.next = [c.add(inner.values[0], apart)]
+    return c.done()
+
+
 def _pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
-    """``pack(plan, task, source, tile)``: rows of all channels side by side, zeros before and behind each."""
-    together = form.few or 1
-    copy = _split(module, kind, form) if form.few else _copy(module, kind, form.item, beside=form.beside > 0)
+    """``pack(plan, task, source, tile)``: rows of all channels side by side."""
+    copy, together = (_split, form.few) if form.few else (_gathered if form.beside else _copied, 1)
     c = Code(module, "pack", 4, internal=True)
     plan, task, source, tile = c.arguments
-    fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.STEP)
-    channels, step, *leads, plane, left, row, between = (field(c, plan, number) for number in fields)
+    fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.APART)
+    channels, step, *leads, plane, left, row, apart = (field(c, plan, number) for number in fields)
     length = c.mul(field(c, task, Task.LENGTH), form.item)
-    apart, ahead = c.mul(channels, row), c.mul(step, AHEAD)
     with c.loop(field(c, task, Task.ROWS)) as outer:
         to = c.add(tile, left, c.mul(outer.index, plane))
         at = c.add(source, c.mul(outer.index, leads[0]))
-        _clear(c, kind, c.sub(to, left), 0, left)
         # a channel's rows follow one another in the array
         with c.loop(channels, [to, at], step=together) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
-                c.call(copy, *inner.values, length, row, between, ahead)
-                inner.next = [c.add(inner.values[0], apart), c.add(inner.values[1], leads[1])]
+                to, at = inner.values
+                copy(c, form, kind, plan, (to, at, length))
+                inner.next = [c.add(to, apart), c.add(at, leads[1])]
             each.next = [c.add(each.values[0], row), c.add(each.values[1], step)]
     return c.done()
 
 
-def _copy(module: ir.Module, kind: ir.VectorType, item: int, *, beside: bool) -> ir.Function:
-    """``copy(target, source, length, row, step, ahead)``: a row's elements, and zeros to the end of the packed row.
+Row: TypeAlias = tuple[ir.Value, ir.Value, ir.Value]
+"""where a packed row lies, where its elements come from, their bytes"""
 
-    What lies ``ahead`` bytes behind is asked for.
-    """
-    c = Code(module, "copy", 6, internal=True)
-    to, at, length, row, step, ahead = c.arguments
-    span = kind.count * item
+
+def _copied(c: Code, form: Form, kind: ir.VectorType, plan: ir.Value, row: Row) -> None:
+    """A row's elements as whole vectors, zeros behind the last one; those of channels behind are asked for."""
+    to, at, length = row
+    span, ahead = kind.count * form.item, c.mul(field(c, plan, Rows.SOURCE), AHEAD)
     whole = c.mul(c.div(length, span), span)
-    if beside:
-        _clear(c, kind, to, whole, row)
-        with c.loop(length, [at], step=item) as loop:
-            c.store(c.load(loop.values[0], kind.element), c.add(to, loop.index))
-            loop.next = [c.add(loop.values[0], step)]
-        return c.done()
     with c.loop(whole, step=span) as loop:
         c.prefetch(c.add(at, loop.index, ahead))
         c.store(c.load(c.add(at, loop.index), kind), c.add(to, loop.index))
     with c.builder.if_then(c.less(whole, length)):
-        rest = c.within(0, c.div(c.sub(length, whole), item), 0, kind.count)
+        rest = c.within(0, c.div(c.sub(length, whole), form.item), 0, kind.count)
         c.store(c.masked_load(c.add(at, whole), rest, kind), c.add(to, whole))
-    _clear(c, kind, to, c.mul(c.div(c.add(length, span - item), span), span), row)
-    return c.done()
 
 
-def _split(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
-    """The same for the few channels of a position, which lie side by side: all at once."""
-    c = Code(module, "split", 6, internal=True)
-    to, at, length, row, *_ = c.arguments
-    span, count = kind.count * form.item, form.few
+def _gathered(c: Code, form: Form, kind: ir.VectorType, plan: ir.Value, row: Row) -> None:
+    """The same of one of many channels of a position, which lie side by side."""
+    to, at, length = row
+    span, step = kind.count * form.item, field(c, plan, Rows.STEP)
+    whole = c.mul(c.div(length, span), span)
+    with c.builder.if_then(c.less(whole, length)):
+        c.store(ir.Constant(kind, None), c.add(to, whole))
+    with c.loop(length, [at], step=form.item) as loop:
+        c.store(c.load(loop.values[0], kind.element), c.add(to, loop.index))
+        loop.next = [c.add(loop.values[0], step)]
+
+
+def _split(c: Code, form: Form, kind: ir.VectorType, plan: ir.Value, row: Row) -> None:
+    """The same of the few channels of a position, which lie side by side: all at once."""
+    to, at, length = row
+    span, count, step = kind.count * form.item, form.few, field(c, plan, Rows.X_CHANNEL)
     whole = c.mul(c.div(length, span), span)
 
     def write(place: ir.Value, vectors: list[ir.Value]) -> None:
         for channel in range(count):
             value = c.picked(vectors, [lane * count + channel for lane in range(kind.count)])
-            c.store(value, c.add(to, c.mul(row, channel), place))
+            c.store(value, c.add(to, c.mul(step, channel), place))
 
     with c.loop(whole, step=span) as loop:
         here = c.add(at, c.mul(loop.index, count))
@@ -182,9 +208,6 @@ def _split(module: ir.Module, kind: ir.VectorType, form: Form) -> ir.Function:
         here, left = c.add(at, c.mul(whole, count)), c.mul(c.div(c.sub(length, whole), form.item), count)
         masks = [c.within(0, left, number * kind.count, kind.count) for number in range(count)]
         write(whole, [c.masked_load(c.add(here, n * span), mask, kind) for n, mask in enumerate(masks)])
-    for channel in range(count):
-        _clear(c, kind, c.add(to, c.mul(row, channel)), c.mul(c.div(c.add(length, span - form.item), span), span), row)
-    return c.done()
 
 
 def _clear(c: Code, kind: ir.VectorType, to: ir.Value, start: Number, stop: ir.Value) -> None:

@@ -120,7 +120,10 @@ def tables(shape: Shape) -> Tables:
     plane = (0, 0, *pieces.strides.axes[:-1])[-2]
     sizes = (layer.input_size[-1], layer.output_size[-1], pieces.scratch, between)
     addresses = (part.ctypes.data for part in kept)
-    numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, plane, pieces.left * item, steps[0])
+    differ = len({(piece.places, piece.inputs[-1]) for piece in pieces.all}) > 1
+    most = (max(counts) for counts in zip(*(_counts(piece) for piece in pieces.all), strict=True))
+    packs = (plane, pieces.left * item, steps[0], (0, *pieces.strides.axes)[-2], differ, *list(most)[:2])
+    numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, *packs)
     return Tables(np.array(numbers, np.int64), len(tasks), pieces.scratch, kept)
 
 
@@ -181,9 +184,13 @@ _PART = 9
 def _part(piece: Piece, records: range, source: Strides, packed: Strides) -> tuple[int, ...]:
     """What a piece's tasks share: records of rows, places; its inputs in the array, their counts, where they go."""
     begin = tuple(own.start for own in piece.inputs)
-    counts = (1, 1, *map(len, piece.inputs))[-3:]
     ranges = (records.start, records.stop, piece.places.start, piece.places.stop)
-    return (*ranges, source.at(0, begin), *counts, packed.at(0, begin))
+    return (*ranges, source.at(0, begin), *_counts(piece), packed.at(0, begin))
+
+
+def _counts(piece: Piece) -> tuple[int, ...]:
+    """Input indices of a window on each of three axes."""
+    return (1, 1, *map(len, piece.inputs))[-3:]
 
 
 class Rows:

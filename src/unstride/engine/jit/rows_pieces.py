@@ -164,9 +164,13 @@ class Pieces:
         size, item = shape.layer.input_size, shape.item
         if not shape.packs:
             return Strides.packed(size, item)
-        row = self.length * shape.group_inputs * item
         rows = max((len(each.inputs[-2]) for each in self.all), default=0) if len(size) > 1 else 1
-        return Strides(0, (rows * row, row, item)[-len(size) :])
+        return Strides(0, (rows * self._row, self._row, item)[-len(size) :])
+
+    @property
+    def _row(self) -> int:
+        """Bytes of a packed row of all channels, and a cache line: rows one behind the other do not share its place."""
+        return self.length * self.shape.group_inputs * self.shape.item + ALIGNMENT
 
     @property
     def scratch(self) -> int:
@@ -175,9 +179,7 @@ class Pieces:
         if not self.shape.packs:
             return HEADER
         most = max((len(each.inputs[0]) for each in self.all), default=0) if outer else 1
-        size = self.left * self.shape.item + most * (
-            outer[0] if outer else self.length * self.shape.group_inputs * self.shape.item
-        )
+        size = self.left * self.shape.item + most * (outer[0] if outer else self._row)
         return -(-(HEADER + size) // ALIGNMENT) * ALIGNMENT
 
 

@@ -45,6 +45,12 @@ class Rows(IntEnum):
     """bytes of zeros before the first packed row of each plane"""
     STEP = 15
     """between neighbours of an input row, in the array"""
+    APART = 16
+    """between two packed rows"""
+    DIFFER = 17
+    """whether some packed inputs take other places of a row than others"""
+    MOST = 18
+    """input indices that any window has on each of two axes before the last, two fields"""
 
 
 class Task(IntEnum):
