@@ -84,6 +84,24 @@ def defined(layer: Layer, x: Array, weights: Array, bias: Array | None = None, r
         return found if residual is None else found + residual
 
 
+def orders(weights: Array) -> dict[str, Array]:
+    """The same weights, lying otherwise in memory."""
+    taps = tuple(range(2, weights.ndim))
+    flipped = (slice(None, None, -1),) * weights.ndim
+    wide = np.full((*weights.shape[:-1], 2 * weights.shape[-1]), 77, weights.dtype)
+    wide[..., ::2] = weights
+    return {
+        "Fortran": np.asfortranarray(weights),
+        "Keras": np.ascontiguousarray(weights.transpose(*taps, 1, 0)).transpose(-1, -2, *range(len(taps))),
+        "Keras's convolution": np.ascontiguousarray(weights.transpose(*taps, 0, 1)).transpose(
+            -2, -1, *range(len(taps))
+        ),
+        "backwards": np.ascontiguousarray(weights[flipped])[flipped],
+        "every second": wide[..., ::2],
+        "one for all": np.broadcast_to(weights[:1, :1], weights.shape),
+    }
+
+
 class Numbers:
     """Integers whose sums are exact in single precision."""
 

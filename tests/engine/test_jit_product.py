@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unstride.engine import activations, execute
 from unstride.engine.jit import activations as compiled
-from unstride.engine.jit import cache, packing, plans, tables
+from unstride.engine.jit import cache, plans, tables
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.kernels_product import Form
 from unstride.engine.jit.target import host
@@ -23,7 +23,7 @@ from unstride.geometry import Axis, Layer
 from unstride.testing.strategies import layers
 
 from . import pages
-from .product import Numbers, computed, cut, defined, square
+from .product import Numbers, computed, cut, defined, orders, square
 
 Array = NDArray[Any]
 
@@ -152,24 +152,6 @@ def test_chunks_of_any_size(layer: Layer, size: int, first: bool, small_chunks: 
     np.testing.assert_array_equal(found, defined(layer, *arrays))
 
 
-def orders(weights: Array) -> dict[str, Array]:
-    """The same weights, lying otherwise in memory."""
-    taps = tuple(range(2, weights.ndim))
-    flipped = (slice(None, None, -1),) * weights.ndim
-    wide = np.full((*weights.shape[:-1], 2 * weights.shape[-1]), 77, weights.dtype)
-    wide[..., ::2] = weights
-    return {
-        "Fortran": np.asfortranarray(weights),
-        "Keras": np.ascontiguousarray(weights.transpose(*taps, 1, 0)).transpose(-1, -2, *range(len(taps))),
-        "Keras's convolution": np.ascontiguousarray(weights.transpose(*taps, 0, 1)).transpose(
-            -2, -1, *range(len(taps))
-        ),
-        "backwards": np.ascontiguousarray(weights[flipped])[flipped],
-        "every second": wide[..., ::2],
-        "one for all": np.broadcast_to(weights[:1, :1], weights.shape),
-    }
-
-
 @pytest.mark.parametrize("name", KNOWN)
 def test_weights_in_any_order(name: str) -> None:
     layer = KNOWN[name]
@@ -178,19 +160,6 @@ def test_weights_in_any_order(name: str) -> None:
         for first in (False, True):
             found = computed(layer, x, array, *added, first=first)
             np.testing.assert_array_equal(found, defined(layer, x, array, *added), said)
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("inputs", [150, 40])
-def test_large_weights_whose_columns_lie_side_by_side(groups: int, inputs: int) -> None:
-    layer = Layer((Axis(2, 5, 3, 2, 1, 0), Axis(3, 9, 5, 2, 1, 0)), inputs * groups, 190 * groups, groups=groups)
-    x, weights, *_ = Numbers(3).arrays(layer)
-    assert weights.nbytes >= packing.BY_ROWS or inputs == 40
-    for turned in (layer, layer.adjoint):
-        data = x if turned is layer else Numbers(4).arrays(turned)[0]
-        for said, array in orders(weights).items():
-            found = computed(turned, data, array, first=False)
-            np.testing.assert_array_equal(found, defined(turned, data, array), said)
 
 
 def test_compiled_code_knows_every_fused_activation() -> None:

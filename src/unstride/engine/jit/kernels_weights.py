@@ -92,7 +92,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
 
     def whole() -> None:
         if beside == "taps":
-            _by_taps(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
+            (_by_inputs if width == 1 else _by_taps)(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
         elif beside == "inputs":
             squares = c.builder.and_(inputs, c.constant(-lanes))
             by_tap(_square, 0, squares, lanes)
@@ -191,6 +191,47 @@ def _by_taps(
                     single = c.load(c.add(start, offset), block.kind.element)
                     values = c.builder.insert_element(values, single, number)
                 c.store(values, row(tap.index, to))
+
+
+def _by_inputs(
+    c: Code,
+    block: Block,
+    target: ir.Value,
+    inputs: ir.Value,
+    taps: ir.Value,
+    offsets: ir.Value,
+    places: ir.Value,
+) -> None:
+    """A lone column: as many inputs and taps at a time as a vector has lanes; the last inputs reach back."""
+    lanes, size = block.kind.count, block.item
+    lowest = c.load(c.add(offsets, c.mul(c.load(places), WORD)))
+    source, step = c.add(block.source, c.load(block.columns), lowest), c.mul(inputs, size)
+
+    def some(first: ir.Value, count: int) -> None:
+        starts = [c.add(source, c.mul(c.add(first, number), block.step)) for number in range(count)]
+
+        def put(tap: ir.Value, value: ir.Value, number: int = 0) -> None:
+            place = c.load(c.add(places, c.mul(tap, WORD)))
+            c.store(value, c.add(target, c.mul(c.add(first, number), size), c.mul(place, step)))
+
+        whole = c.builder.and_(taps, c.constant(-lanes)) if count == lanes else c.constant(0)
+        with c.loop(whole, step=lanes) as tap:
+            rows = [c.load(c.add(start, c.mul(tap.index, size)), block.kind) for start in starts]
+            for number, values in enumerate(transposed(c, rows)):
+                put(c.add(tap.index, number), values)
+        with c.loop(taps, start=whole) as tap:
+            for number, start in enumerate(starts):
+                put(tap.index, c.load(c.add(start, c.mul(tap.index, size)), block.kind.element), number)
+
+    def squares() -> None:
+        with c.loop(inputs, step=lanes) as loop:
+            some(c.minimum(loop.index, c.sub(inputs, lanes)), lanes)
+
+    def singles() -> None:
+        with c.loop(inputs) as loop:
+            some(loop.index, 1)
+
+    c.either(c.less(lanes - 1, inputs), squares, singles)
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:

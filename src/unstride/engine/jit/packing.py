@@ -47,7 +47,8 @@ class Packing:
         # the last column again where there is none: lanes that are not written may hold anything
         places = table([columns, columns[-1:] * (blocks * width - len(columns))])
         order = np.argsort(taps, kind="stable")
-        beside = _beside(item, inputs[1], places[: len(columns)], taps[order]) if width > 1 else ""
+        beside = _beside(item, inputs[1], places[: len(columns)], taps[order])
+        beside = beside if width > 1 or beside == "taps" else ""
         fields = (taps.ctypes.data, len(taps), *inputs, places.ctypes.data, len(columns), groups[1], blocks)
         record = np.array([0, 0, *fields, order.ctypes.data], np.int64)
         key = (dtype, width, target.lanes(item), beside)

@@ -14,6 +14,7 @@ from .calls import PRODUCTS, Caller, Late, Starter, caller, late_starter, starte
 from .depthwise_shape import is_depthwise
 from .ends import End
 from .gather import Gathered, gathered
+from .kernels_dot import positions
 from .kernels_product import Form
 from .memory import Array, Tables
 from .product import Product, Shape, can_widen
@@ -22,8 +23,11 @@ from .transpose import SHUFFLED
 
 _COSTS = {2: 1.0, 3: 1.0, 1: 1.5}
 """time of a vector of columns, by how many are in a block: a lone one has hardly more products than loads"""
-FEW = 6
-"""columns up to which lanes may be products instead: a tile has a sum for each column of each position"""
+FEW, FEW_MORE = 6, 12
+"""columns up to which lanes may be products instead: a tile has a sum for each column of each position; the second
+where there are 32 registers"""
+NEAR, FAR = 2**15, 16
+"""bytes of a first-level cache; and those that come from the next one in the time of a vector's multiply-add"""
 BROADCAST, RUN, SUM = 1.4, 2, 9
 """times in multiply-adds of a vector, as measured with AVX2: of a broadcast; of a dot product's run, and of its end"""
 
@@ -114,18 +118,19 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Targ
     widens = not unpacks and can_widen(layer)
     wide = widens and _idle(channels, lanes) > _idle(channels * phases, lanes)
     columns, flavour = channels * (phases if wide else 1), "lanewise" if lanewise else "broadcast"
-    if not (unpacks or lanewise) and channels <= FEW and _suits_dot(layer, _idle(columns, lanes), lanes):
-        flavour, wide = "dot", widens and channels * phases <= FEW
+    few = FEW_MORE if target.registers > FEW_REGISTERS else FEW
+    if not lanewise and channels <= few and _suits_dot(layer, _idle(columns, lanes), channels, lanes, target):
+        flavour, wide = "dot", widens and channels * phases <= few
         columns = channels * (phases if wide else 1)
     vectors = -(-columns // lanes) if flavour == "dot" else _vectors(columns, lanes)
     last = (columns - 1) % (vectors * lanes) + 1
     packs = transposes or end.stored is not None
-    few = layer.in_channels if transposes and not end.stored and layer.in_channels <= SHUFFLED else 0
+    shuffled = layer.in_channels if transposes and not end.stored and layer.in_channels <= SHUFFLED else 0
     chains = 2 if flavour == "broadcast" and vectors == 1 and target.registers > FEW_REGISTERS else 1
-    return Form(dtype, vectors, end, packs, unpacks, transposes, few, flavour, last, wide, chains), wide
+    return Form(dtype, vectors, end, packs, unpacks, transposes, shuffled, flavour, last, wide, chains), wide
 
 
-def _suits_dot(layer: Layer, idle: float, lanes: int) -> bool:
+def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Target) -> bool:
     """Whether a column is summed sooner over lanes of products than in its part of lanes of columns, some ``idle``."""
     axis, inputs = layer.axes[-1], layer.in_channels // layer.groups
     apart = axis.dilation // gcd(axis.stride, axis.dilation) if layer.transposed else axis.dilation
@@ -134,6 +139,9 @@ def _suits_dot(layer: Layer, idle: float, lanes: int) -> bool:
     length = beside * inputs
     runs = prod(layer.kernel) / prod(layer.stride if layer.transposed else (1,)) / beside
     dot = -(-length // lanes) + RUN + SUM / runs
+    if prod(layer.kernel) * inputs * columns * target.vector_bytes > NEAR * lanes:
+        # each tile of so few positions reads all weights from the second-level cache
+        dot *= max(1.0, target.vector_bytes / FAR / positions(columns, target.registers))
     return idle > 0 and dot < BROADCAST * length / (lanes * (1 - idle))
 
 

@@ -1,0 +1,40 @@
+"""Weights of the product family, however they lie: large ones, and those whose columns are packed apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unstride.engine.jit import packing
+from unstride.engine.jit.ends import End
+from unstride.engine.jit.target import host
+from unstride.geometry import Axis, Layer
+
+from .product import Numbers, computed, cut, defined, orders
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("inputs", [150, 40])
+def test_large_weights_whose_columns_lie_side_by_side(groups: int, inputs: int) -> None:
+    layer = Layer((Axis(2, 5, 3, 2, 1, 0), Axis(3, 9, 5, 2, 1, 0)), inputs * groups, 190 * groups, groups=groups)
+    x, weights, *_ = Numbers(3).arrays(layer)
+    assert weights.nbytes >= packing.BY_ROWS or inputs == 40
+    for turned in (layer, layer.adjoint):
+        data = x if turned is layer else Numbers(4).arrays(turned)[0]
+        for said, array in orders(weights).items():
+            found = computed(turned, data, array, first=False)
+            np.testing.assert_array_equal(found, defined(turned, data, array), said)
+
+
+@pytest.mark.parametrize("inputs", [3, 16, 45])
+@pytest.mark.parametrize("first", [False, True])
+def test_weights_of_columns_that_lie_apart(inputs: int, first: bool) -> None:
+    """Whose products are lanes: squares of inputs and taps, and what is left of both."""
+    layer = Layer((Axis(3, 9, 5, 2), Axis(3, 11, 7, 2)), 2, inputs).adjoint
+    x, weights, *_ = Numbers(5).arrays(layer)
+    for dtype in ("float32", "float64"):
+        form = cut(layer, dtype, End(), host(), first=first).form
+        for said, array in orders(weights.astype(dtype)).items():
+            found = computed(layer, x.astype(dtype), array, first=first)
+            np.testing.assert_array_equal(found, defined(layer, x.astype(dtype), array), said)
+    assert form.flavour == "dot" or inputs == 3
