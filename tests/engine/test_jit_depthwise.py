@@ -85,11 +85,13 @@ class Drawn:
 
 
 def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
-    """Any tile that there is, any number of tasks."""
+    """Any tile that there is, any number of tasks, inputs near or far."""
     seed = drawn.random.random()
     if drawn.random.random() < 0.7:
         monkeypatch.setattr(depthwise_shape.Shape, "cost", lambda _, *tile: sha256(f"{seed} {tile}".encode()).digest())
     monkeypatch.setattr(depthwise, "TASKS", drawn.random.choice([1, 24, 1000]))
+    monkeypatch.setattr(depthwise_shape, "NEXT", drawn.random.choice([0, 2**20]))
+    monkeypatch.setattr(depthwise_shape, "NEAR", drawn.random.choice([0, 2**16]))
 
 
 @pytest.mark.parametrize("seed", range(32))

@@ -81,6 +81,8 @@ class Form:
     taps: tuple[Tap, ...]
     widths: tuple[int, ...]
     """channels that blocks have"""
+    asks: bool
+    """whether inputs are asked for before they are needed"""
     end: End
 
     @property

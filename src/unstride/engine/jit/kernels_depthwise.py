@@ -16,9 +16,13 @@ from functools import partial
 from . import ir
 from .depthwise_records import Form, Row, Shared, Task
 from .emit import FLOATS, INT, Code
+from .memory import ALIGNMENT
 from .records import WORD, Call, size
 from .rows_records import field
 from .target import Target
+
+AHEAD = 2048
+"""bytes that inputs, of all blocks, are asked for before they are needed"""
 
 
 def emit(form: Form, target: Target) -> ir.Module:
@@ -76,6 +80,8 @@ class Tile:
         self.y, self.residual = (c.add(field(c, call, each), at) for each in (Call.Y, Call.RESIDUAL))
         self.runs = c.add(field(c, plan, Shared.RUNS), field(c, row, Row.RUNS))
         self.run_count = field(c, row, Row.RUN_COUNT)
+        first = c.builder.icmp_signed("==", block, field(c, task, Task.BLOCK))
+        self.asked = c.builder.select(first, c.mul(self.step, form.places * form.along), c.constant(0))
 
     def computed(self, here: ir.Value, *, tests: bool) -> None:
         """Sum a tile and write it; with ``tests``, only what exists."""
@@ -87,6 +93,9 @@ class Tile:
             run = c.add(self.runs, c.mul(loop.index, 2 * WORD))
             x = c.add(start, c.load(run))
             weights = c.add(self.weights, c.mul(self.outer_tap, c.load(run, INT, WORD)))
+            if form.asks:
+                with c.loop(self.asked, step=ALIGNMENT) as lines:
+                    c.prefetch(c.add(x, lines.index, AHEAD))
             loop.next = self._summed(x, weights, loop.values, first if tests else None)
         self._write(here, loop.values, tests=tests)
 
