@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 
 from . import ir
 from .emit import FLOATS, INT, Code, Number
@@ -64,7 +65,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     """The module whose ``block(record, index, target)`` packs a block of ``width`` columns, and ``task`` in its place.
 
     ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing. For columns
-    there is ``row`` as well, which packs those of one input channel for all blocks.
+    there is ``row`` as well, which packs those of one input channel for all blocks, or ``tap`` for lone columns.
     """
     module = ir.Module("weights")
     kind, item = ir.VectorType(FLOATS[dtype], lanes), 8 if dtype == "float64" else 4
@@ -104,7 +105,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     c.either(exist, whole, lambda: by_tap(_row, 0, inputs)) if beside == "columns" else whole()
     _task(module, c.done(), block.row)
     if beside == "columns":
-        _whole_rows(module, kind, width, item)
+        _whole_rows(module, kind, width, item) if width > 1 else _whole_taps(module, kind, item)
     return module
 
 
@@ -137,6 +138,45 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
         with c.builder.if_then(c.less(whole, blocks)):
             _row(c, block, at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
+    c.done()
+
+
+def _whole_taps(module: ir.Module, kind: ir.VectorType, item: int) -> None:
+    """``tap(record, index, worker)``: a tap of a group's lone columns, no more than a vector has lanes."""
+    c, lanes = Code(module, "tap", 3), kind.count
+    record, index, _ = c.arguments
+
+    def field(number: int) -> ir.Value:
+        return c.load(record, INT, number * WORD)
+
+    inputs, taps, columns, step = map(
+        field, (Packing.INPUTS, Packing.TAP_COUNT, Packing.COLUMN_COUNT, Packing.INPUT_STEP)
+    )
+    group, tap, row = c.div(index, taps), c.builder.urem(index, taps), c.mul(inputs, item)
+    source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)), c.load(field(Packing.COLUMNS)))
+    source = c.add(source, c.load(c.add(field(Packing.TAPS), c.mul(tap, WORD))))
+    apart = c.mul(taps, row)
+    target = c.add(field(Packing.TARGET), c.mul(c.mul(group, columns), apart), c.mul(tap, row))
+    mask = c.within(0, columns, 0, lanes)
+
+    def square(first: ir.Value) -> None:
+        starts = [c.add(source, c.mul(c.add(first, number), step)) for number in range(lanes)]
+        rows = [c.masked_load(start, mask, kind) for start in starts]
+        to = c.add(target, c.mul(first, item))
+        for column, values in enumerate(transposed(c, rows)):
+            write = partial(c.store, values, c.add(to, c.mul(apart, column)))
+            c.either(c.less(column, columns), write)
+
+    def squares() -> None:
+        with c.loop(inputs, step=lanes) as loop:
+            square(c.minimum(loop.index, c.sub(inputs, lanes)))
+
+    def singles() -> None:
+        with c.loop(inputs) as channel, c.loop(columns) as column:
+            value = c.load(c.add(source, c.mul(channel.index, step), c.mul(column.index, item)), kind.element)
+            c.store(value, c.add(target, c.mul(column.index, apart), c.mul(channel.index, item)))
+
+    c.either(c.less(lanes - 1, inputs), squares, singles)
     c.done()
 
 

@@ -48,15 +48,19 @@ class Packing:
         places = table([columns, columns[-1:] * (blocks * width - len(columns))])
         order = np.argsort(taps, kind="stable")
         beside = _beside(item, inputs[1], places[: len(columns)], taps[order])
-        beside = beside if width > 1 or beside == "taps" else ""
+        if width == 1 and (beside == "inputs" or (beside == "columns" and len(columns) > target.lanes(item))):
+            beside = ""
         fields = (taps.ctypes.data, len(taps), *inputs, places.ctypes.data, len(columns), groups[1], blocks)
         record = np.array([0, 0, *fields, order.ctypes.data], np.int64)
         key = (dtype, width, target.lanes(item), beside)
         code = binary.load(f"weights {key}", lambda _: kernels_weights.emit(*key), target)
         shape = (groups[0] * blocks, len(taps), inputs[0], width)
-        by_rows = beside == "columns" and prod(shape) * item >= BY_ROWS
-        task, count = ("row", groups[0] * inputs[0]) if by_rows else ("task", groups[0] * blocks)
-        block = 0 if by_rows else code.address("block")
+        task, count = "task", groups[0] * blocks
+        if beside == "columns" and width == 1:
+            task, count = "tap", groups[0] * len(taps)
+        elif beside == "columns" and prod(shape) * item >= BY_ROWS:
+            task, count = "row", groups[0] * inputs[0]
+        block = code.address("block") if task == "task" else 0
         return cls(record, code.address(task), count, block, shape, (taps, places, order))
 
     def pack(self, weights: Array, packed: Array) -> None:
