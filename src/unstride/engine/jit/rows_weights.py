@@ -41,11 +41,17 @@ class Order(IntEnum):
     """address of the passes' records"""
     ELEMENTS = 7
     """of a packed block"""
-    SOURCE = 8
+    PIECES = 8
+    """in which a block's weights lie"""
+    PIECE = 9
+    """from one to the next"""
+    SPAN = 10
+    """bytes of each"""
+    SOURCE = 11
     """address of the weights"""
-    TARGET = 9
+    TARGET = 12
     """address of the packed ones"""
-    FINITE = 10
+    FINITE = 13
     """address of what says whether all are finite: 1 until one is not"""
 
 
@@ -83,7 +89,9 @@ class Packing:
             at += shape.outer_taps * shape.pass_bytes(each)
         self._parts = np.array(parts, np.int64)
         steps = (inputs * outputs * taps, shape.blocks, width * output_step, inputs, input_step)
-        self._order = (*steps, len(parts), self._parts.ctypes.data, at // item)
+        # a block's channels lie side by side for each input, or an output channel's inputs
+        pieces = (inputs, input_step, width * taps) if layer.transposed else (width, output_step, inputs * taps)
+        self._order = (*steps, len(parts), self._parts.ctypes.data, at // item, *pieces)
 
     def __call__(self, weights: Array) -> Array:
         """Whether all weights are finite, in a cache line; then weights as the code reads them, zeros where none is."""
@@ -126,6 +134,10 @@ def _emit(dtype: str, target: Target) -> ir.Module:
     before = c.add(c.mul(group, field(order, Order.GROUP)), c.mul(block, field(order, Order.BLOCK)))
     source, elements = c.add(field(order, Order.SOURCE), before), field(order, Order.ELEMENTS)
     packed = c.add(field(order, Order.TARGET), c.mul(index, c.mul(elements, item)))
+    with c.loop(field(order, Order.PIECES), [source]) as pieces:
+        with c.loop(field(order, Order.SPAN), step=ALIGNMENT) as lines:
+            c.prefetch(c.add(pieces.values[0], lines.index))
+        pieces.next = [c.add(pieces.values[0], field(order, Order.PIECE))]
     whole = c.less(block, c.sub(field(order, Order.BLOCKS), 1))
     with c.loop(field(order, Order.PASSES)) as passes:
         part = c.add(field(order, Order.TABLE), c.mul(passes.index, size(Part)))
