@@ -91,6 +91,7 @@ def force(monkeypatch: pytest.MonkeyPatch, drawn: Drawn) -> None:
         monkeypatch.setattr(depthwise_shape.Shape, "cost", lambda _, *tile: sha256(f"{seed} {tile}".encode()).digest())
     monkeypatch.setattr(depthwise, "TASKS", drawn.random.choice([1, 24, 1000]))
     monkeypatch.setattr(depthwise_shape, "NEXT", drawn.random.choice([0, 2**20]))
+    monkeypatch.setattr(depthwise_shape, "LAST", drawn.random.choice([0, 2**22]))
     monkeypatch.setattr(depthwise_shape, "NEAR", drawn.random.choice([0, 2**16]))
 
 

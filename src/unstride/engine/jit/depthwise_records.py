@@ -83,6 +83,8 @@ class Form:
     """channels that blocks have"""
     asks: bool
     """whether inputs are asked for before they are needed"""
+    asks_outputs: bool
+    """whether lines of outputs are, before a tile's sums"""
     end: End
 
     @property

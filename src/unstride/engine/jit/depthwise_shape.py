@@ -22,8 +22,8 @@ WIDEST, LONGEST = 8, 8
 """vectors of channels, and places, of a tile"""
 NEAR = 2**16
 """bytes of inputs beyond which a first-level cache has not kept a row's when its next channels are summed"""
-NEXT = 2**20
-"""bytes of inputs that a second-level cache may hold: they need not be asked for"""
+NEXT, LAST = 2**20, 2**22
+"""bytes of inputs that a second-level cache may hold, and of outputs a common third-level one: not to be asked for"""
 VECTOR, LINE, WEIGHT = 0.35, 0.7, 1.7
 """half cycles, fitted to 32 layers with AVX-512 and with AVX2: to load a vector of inputs; each cache line of it; a
 vector of weights"""
@@ -146,19 +146,21 @@ class Shape:
         return len(self.taps) * self.width * self.item
 
     @property
-    def _asks(self) -> bool:
-        """Where a vector is a cache line, and where rows between others are not read: few CPUs foresee what follows."""
-        if self.batch * prod(self.layer.input_size) * self.step <= NEXT:
-            return False
+    def _asks(self) -> tuple[bool, bool]:
+        """Inputs where few CPUs foresee them, a vector being a cache line or rows between others not read; outputs."""
+        inputs, outputs = (
+            self.batch * prod(size) * self.step for size in (self.layer.input_size, self.layer.output_size)
+        )
         skips = not self.layer.transposed and any(axis.stride > axis.span for axis in self.layer.axes[:-1])
-        return skips or self.target.vector_bytes == ALIGNMENT
+        lines = self.target.vector_bytes == ALIGNMENT
+        return inputs > NEXT and (skips or lines), outputs > LAST and lines
 
     @property
     def form(self) -> Form:
         """What its code depends on."""
         last = self.channels - (self.blocks - 1) * self.width
         widths = (self.width, last) if self.blocks > 1 and last < self.width else (last,)
-        return Form(self.dtype, *self.tile, *self.strides, self.taps, widths, self._asks, self.end)
+        return Form(self.dtype, *self.tile, *self.strides, self.taps, widths, *self._asks, self.end)
 
 
 def sums(registers: int) -> int:

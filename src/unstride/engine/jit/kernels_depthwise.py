@@ -81,23 +81,32 @@ class Tile:
         self.runs = c.add(field(c, plan, Shared.RUNS), field(c, row, Row.RUNS))
         self.run_count = field(c, row, Row.RUN_COUNT)
         first = c.builder.icmp_signed("==", block, field(c, task, Task.BLOCK))
-        self.asked = c.builder.select(first, c.mul(self.step, form.places * form.along), c.constant(0))
+        self.asked = c.builder.select(first, c.mul(self.step, form.places), c.constant(0))
+        """bytes of the channels of a tile's places, for the first block"""
 
     def computed(self, here: ir.Value, *, tests: bool) -> None:
         """Sum a tile and write it; with ``tests``, only what exists."""
         c, form = self.c, self.form
         first = c.mul(here, form.along)
         start = c.add(self.x, c.mul(first, self.step))
+        if form.asks_outputs:
+            to = c.add(self.y, c.mul(here, c.mul(self.step, form.phases)))
+            self._ask(to, form.phases, write=True)
         zeros = [ir.Constant(self.kind, None)] * (form.places * form.phases * len(self.kept))
         with c.loop(self.run_count, zeros) as loop:
             run = c.add(self.runs, c.mul(loop.index, 2 * WORD))
             x = c.add(start, c.load(run))
             weights = c.add(self.weights, c.mul(self.outer_tap, c.load(run, INT, WORD)))
             if form.asks:
-                with c.loop(self.asked, step=ALIGNMENT) as lines:
-                    c.prefetch(c.add(x, lines.index, AHEAD))
+                self._ask(c.add(x, AHEAD), form.along)
             loop.next = self._summed(x, weights, loop.values, first if tests else None)
         self._write(here, loop.values, tests=tests)
+
+    def _ask(self, at: ir.Value, positions: int, *, write: bool = False) -> None:
+        """Ask for so many positions for each place of the tile, once for all blocks."""
+        c = self.c
+        with c.loop(c.mul(self.asked, positions), step=ALIGNMENT) as lines:
+            c.prefetch(c.add(at, lines.index), write=write)
 
     def _summed(self, x: ir.Value, weights: ir.Value, sums: list[ir.Value], first: ir.Value | None) -> list[ir.Value]:
         """The sums with the products of a row of taps; inputs that may not exist are counted from the ``first``."""
@@ -151,18 +160,18 @@ class Tile:
         c, form, vectors = self.c, self.form, len(self.kept)
         first = c.mul(here, form.phases)
         at = c.mul(first, self.step)
+        biases = [c.load(self.bias, self.kind, v * self.span) if form.end.bias else None for v in range(vectors)]
         for output in range(form.places * form.phases):
-            write = partial(self._store, at, sums[output * vectors : (output + 1) * vectors])
+            write = partial(self._store, at, sums[output * vectors : (output + 1) * vectors], biases)
             if tests and output > (form.places - 1) * form.phases:
                 c.either(c.less(c.add(first, output), self.outputs), write)
             else:
                 write()
             at = c.add(at, self.step)
 
-    def _store(self, at: ir.Value, values: list[ir.Value]) -> None:
+    def _store(self, at: ir.Value, values: list[ir.Value], biases: list[ir.Value | None]) -> None:
         """Finish and store an output's channels."""
-        c, end = self.c, self.form.end
-        for v, (value, kept) in enumerate(zip(values, self.kept, strict=True)):
+        c = self.c
+        for v, (value, kept, bias) in enumerate(zip(values, self.kept, biases, strict=True)):
             here = c.add(at, v * self.span)
-            bias = c.load(self.bias, self.kind, v * self.span) if end.bias else None
-            end.store(c, value, c.add(self.y, here), c.add(self.residual, here), bias, kept)
+            self.form.end.store(c, value, c.add(self.y, here), c.add(self.residual, here), bias, kept)
