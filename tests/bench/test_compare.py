@@ -18,7 +18,11 @@ def timing(name: str, layout: str, call: str, *times: float | None, threads: int
 
 
 def group(*timings: Timing, direction: str = "forward", case: object = TINY) -> Group:
-    limits = (Limit("peak", 1, "fma", (90.0, 100.0, 110.0)), Limit("copy", 1, "plain", (10.0,)))
+    limits = (
+        Limit("peak", 1, "fma", (90.0, 100.0, 110.0)),
+        Limit("copy", 1, "plain", (10.0,)),
+        Limit("copy-large", 1, "numpy", (4.0, 5.0, 6.0)),
+    )
     return Group(TINY if case is TINY else DEPTHWISE, direction, "float32", timings, (), limits)
 
 
@@ -46,6 +50,7 @@ def test_a_row_is_held_against_the_fastest_peer_and_its_own_layout() -> None:
     assert row.gflops == 2 * TINY.multiply_accumulates / 1000
     assert row.peak_share == pytest.approx(row.gflops / 100)
     assert row.copy_share == pytest.approx(TINY.elements * 4 / 1000 / 10)
+    assert row.memory_share == pytest.approx(TINY.elements * 4 / 1000 / 5)
 
 
 def test_a_functional_call_is_not_held_against_prepared_ones() -> None:

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from .jobs import CALLS
-from .machine import COPY, PEAK
+from .machine import COPY, COPY_LARGE, PEAK
 from .peers import OURS
 from .results import Group, Timing, ratio
 
@@ -45,6 +45,8 @@ class Row:
     peak_share: float | None
     copy_share: float | None
     """input, weights and output once, a second, over what a copy of as many bytes reaches"""
+    memory_share: float | None
+    """the same over what a copy of arrays that no cache holds reaches: more than 1 where they stay in cache"""
     best_peer: str | None
     """the fastest peer in any layout"""
     best_ratio: float | None
@@ -102,6 +104,7 @@ def _row(group: Group, table: Table, ours: Timing) -> Row:
         gflops,
         _share(group, PEAK, table.threads, gflops),
         _share(group, COPY, table.threads, moved),
+        _share(group, COPY_LARGE, table.threads, moved),
         shown(best) if best else None,
         ratio(ours, best) if best else None,
         ratio(ours, torch) if torch else None,

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from .measure import Settings
 
-_COLUMNS = ("case", "layout", "ms", "GFLOP/s", "% peak", "% copy", "best peer", "× best", "× torch")
+_COLUMNS = ("case", "layout", "ms", "GFLOP/s", "% peak", "% copy", "% memory", "best peer", "× best", "× torch")
 _NOTES = (
     "ms: median. × best, × torch: how many times as long the peer takes, median of the rounds; above 1 we are faster.",
     "% peak: of the multiply-adds a second measured in the same rounds.",
     "% copy: of the bytes a second of a copy that reads and writes as many bytes, measured in the same rounds.",
+    "% memory: of those of large copies, which no cache holds; above 100 where a layer's arrays stay in cache.",
 )
 
 
@@ -91,7 +92,7 @@ def _cells(row: Row, *, again: bool) -> Iterator[RenderableType]:
     yield row.layout
     yield f"{row.milliseconds:.3f}" if row.milliseconds < 100 else f"{row.milliseconds:.1f}"
     yield f"{row.gflops:.1f}"
-    for share in (row.peak_share, row.copy_share):
+    for share in (row.peak_share, row.copy_share, row.memory_share):
         yield "–" if share is None else f"{100 * share:.0f}"
     yield row.best_peer or "–"
     for value in (row.best_ratio, row.torch_ratio):
