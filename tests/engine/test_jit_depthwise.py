@@ -208,7 +208,8 @@ def test_depthwise_layers_are_bound_to_it() -> None:
     layer = KNOWN["twice as large"]
     bound = plans.bind(layer, 1, "float32", End(), channels_first=False)
     assert isinstance(bound.family, depthwise.Depthwise)
-    others = [replace(layer, groups=7), replace(layer, groups=1), image(3, 80, 2, 0, 8), image(3, 40, 40, 0, 8)]
+    rows = Layer((Axis(70_000, 70_000, 3, 1, 1, 1), Axis(2, 2, 1)), 2, 2, 2)
+    others = [rows, replace(layer, groups=7), replace(layer, groups=1), image(3, 80, 2, 0, 8), image(3, 40, 40, 0, 8)]
     for other, first in [(layer, True), *((each, False) for each in others)]:
         assert not isinstance(plans.bind(other, 1, "float32", End(), channels_first=first).family, depthwise.Depthwise)
     half = End(stored="float16")

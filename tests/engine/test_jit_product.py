@@ -34,7 +34,7 @@ DOTS = {
     "a convolution to one": Layer((Axis(5, 9, 3, 2, 1, 1),) * 2, 1, 20, transposed=False),
     "few columns of a group": Layer((Axis(6, 6, 3, 1, 1, 1),) * 2, 4, 34, 2, transposed=False),
 }
-"""layers with few columns, whose lanes are products where the outputs' channels lie side by side"""
+"""layers with few columns, whose lanes are products"""
 KNOWN = {
     "to three channels": square(6, 4, 2, 1, 5, 3),
     "phases together": square(5, 4, 2, 1, 4, 6),
@@ -86,9 +86,9 @@ def test_sums_are_exact(layer: Layer, dtype: str, first: bool, added: tuple[int,
 
 @st.composite
 def few(draw: st.DrawFn) -> Layer:
-    """A layer with one to six columns in a group, widened or not."""
+    """A layer with one to twelve columns in a group, widened or not."""
     sizes, transposed, count = layers(max_rank=3, max_groups=1, max_group_channels=1), draw(st.booleans()), st.integers
-    groups, columns, inputs = draw(count(1, 3)), draw(count(1, plans.FEW)), draw(count(1, 40))
+    groups, columns, inputs = draw(count(1, 3)), draw(count(1, plans.FEW_MORE)), draw(count(1, 40))
     channels = (inputs * groups, columns * groups) if transposed else (columns * groups, inputs * groups)
     axes = draw(sizes).axes
     if draw(st.booleans()):

@@ -10,7 +10,7 @@ import numpy as np
 from ...geometry import Layer
 from . import binary, kernels_depthwise
 from .depthwise_records import Task
-from .depthwise_shape import Shape, is_depthwise, sums
+from .depthwise_shape import MOST, Shape, is_depthwise, sums
 from .ends import End
 from .memory import Array, Table, Tables, empty, table
 from .packing import Packing
@@ -22,12 +22,15 @@ from .target import Target
 
 CODE = 16
 """taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
+ROWS = 2**16
+"""output rows of an image, each of which has a record, beyond which these take more memory than they are worth"""
 
 
 def suits(layer: Layer, registers: int) -> bool:
     """Whether the family computes a layer whose channels lie side by side."""
     outputs = layer.axes[-1].stride if layer.transposed else 1
-    return is_depthwise(layer) and outputs <= sums(registers) and layer.kernel[-1] <= CODE * outputs
+    code = outputs <= sums(registers) and layer.kernel[-1] <= min(CODE * outputs, MOST)
+    return is_depthwise(layer) and code and prod(layer.output_size[:-1]) <= ROWS
 
 
 def tables(shape: Shape) -> Tables:
@@ -38,7 +41,8 @@ def tables(shape: Shape) -> Tables:
     tasks = _tasks(shape, x.image, y.image)
     kept = (tasks.reshape(-1), records.reshape(-1), runs)
     sizes = (step, layer.input_size[-1], layer.output_size[-1], *shape.inner)
-    weights = (shape.tap_bytes, shape.width * shape.item, shape.blocks, prod(layer.kernel[:-1]) * len(shape.taps))
+    taps = prod(layer.kernel[:-1]) * len(shape.taps)
+    weights = (shape.tap_bytes, shape.width * shape.item, shape.blocks, taps, shape.least)
     plan = np.array([*(part.ctypes.data for part in kept), *sizes, *weights], np.int64)
     return Tables(plan, len(tasks), HEADER, kept)
 

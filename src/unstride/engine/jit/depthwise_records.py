@@ -32,6 +32,8 @@ class Shared(IntEnum):
     BLOCKS = 10
     TAPS = 11
     """weights of a channel"""
+    SHIFT = 12
+    """the least of the taps' shifts"""
 
 
 class Task(IntEnum):
@@ -58,7 +60,7 @@ class Row(IntEnum):
 
 
 class Tap(NamedTuple):
-    """A tap of the last axis: outputs of the phase at place ``m`` meet it at input ``along·m + shift``."""
+    """A tap of the last axis: outputs of the phase at place ``m`` meet it at input ``along·m + least + shift``."""
 
     phase: int
     shift: int

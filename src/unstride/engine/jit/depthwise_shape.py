@@ -79,17 +79,25 @@ class Shape:
     @cached_property
     def taps(self) -> tuple[Tap, ...]:
         """The taps of the last axis in the order of the code: each phase's by growing shift."""
-        met = phases(self.layer.axes[-1], self.layer.transposed)
-        return tuple(Tap(phase, *pair) for phase in range(self.strides[1]) for pair in sorted(met.get(phase, ())))
+        met = ((phase, *pair) for phase, pairs in sorted(self._phases.items()) for pair in sorted(pairs))
+        return tuple(Tap(phase, shift - self.least, number) for phase, shift, number in met)
+
+    @cached_property
+    def _phases(self) -> dict[int, tuple[tuple[int, int], ...]]:
+        return phases(self.layer.axes[-1], self.layer.transposed)
+
+    @cached_property
+    def least(self) -> int:
+        """The least shift at which an output meets an input."""
+        return min((shift for pairs in self._phases.values() for shift, _ in pairs), default=0)
 
     @property
     def inner(self) -> tuple[int, int]:
         """The places from the first to the last whose inputs and outputs all exist."""
         along, outputs = self.strides
-        shifts = [tap.shift for tap in self.taps] or [0]
+        most = self.least + max((tap.shift for tap in self.taps), default=0)
         sizes = self.layer.input_size[-1], self.layer.output_size[-1]
-        first = -(min(shifts) // along)
-        return max(0, first), min((sizes[0] - 1 - max(shifts)) // along + 1, sizes[1] // outputs)
+        return max(0, -(self.least // along)), min((sizes[0] - 1 - most) // along + 1, sizes[1] // outputs)
 
     @cached_property
     def tile(self) -> tuple[int, int]:
@@ -98,10 +106,11 @@ class Shape:
 
     def _tiles(self) -> Iterator[tuple[int, int]]:
         most, needed, outputs = sums(self.target.registers), -(-self.channels // self.lanes), self.strides[1]
-        for vectors in range(min(self._least, needed), min(WIDEST, max(1, needed)) + 1):
+        least = min(self._least, needed, most // outputs)
+        for vectors in range(least, min(WIDEST, needed) + 1):
             for places in range(1, max(1, min(LONGEST, self.places)) + 1):
                 fits = vectors * places * outputs <= most and vectors * places * len(self.taps) <= MOST
-                if fits or (vectors == min(self._least, needed) and places == 1):
+                if fits or (vectors, places) == (least, 1):
                     yield vectors, places
 
     @property

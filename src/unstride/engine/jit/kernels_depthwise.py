@@ -1,6 +1,6 @@
 """Lanes are neighbouring channels of a depthwise layer: a vector of inputs meets a vector of weights.
 
-Output ``phases·m + p`` of a row meets input ``along·m + q`` for each tap's *shift* ``q``, the same for all *places*
+Output ``phases·m + p`` of a row meets input ``along·m + q`` for each tap's shift ``q``, the same for all *places*
 ``m``. A tile sums some neighbouring places and vectors of channels at once: each input is loaded once for all the sums,
 of several places and phases, that it adds to. A sum takes its taps by growing shift, wherever its tile begins.
 
@@ -70,8 +70,8 @@ class Tile:
         """for each vector the lanes that have a channel; all, where there is no number"""
         call, task, row, block = c.arguments
         plan = field(c, call, Call.PLAN)
-        shared = (Shared.STEP, Shared.INPUTS, Shared.OUTPUTS, Shared.OUTER_TAP)
-        self.step, self.inputs, self.outputs, self.outer_tap = (field(c, plan, each) for each in shared)
+        shared = (Shared.STEP, Shared.INPUTS, Shared.OUTPUTS, Shared.OUTER_TAP, Shared.SHIFT)
+        self.step, self.inputs, self.outputs, self.outer_tap, self.shift = (field(c, plan, each) for each in shared)
         channel = c.mul(block, field(c, plan, Shared.WIDTH))
         self.x = c.add(field(c, call, Call.X), field(c, task, Task.X), field(c, row, Row.X), channel)
         self.weights = c.add(field(c, call, Call.WEIGHTS), c.mul(channel, field(c, plan, Shared.TAPS)))
@@ -87,7 +87,7 @@ class Tile:
     def computed(self, here: ir.Value, *, tests: bool) -> None:
         """Sum a tile and write it; with ``tests``, only what exists."""
         c, form = self.c, self.form
-        first = c.mul(here, form.along)
+        first = c.add(c.mul(here, form.along), self.shift)
         start = c.add(self.x, c.mul(first, self.step))
         if form.asks_outputs:
             to = c.add(self.y, c.mul(here, c.mul(self.step, form.phases)))

@@ -111,7 +111,7 @@ def _packed(c: Code, plan: ir.Value, task: ir.Value, pack: ir.Function, blank: i
 
     def begin() -> None:
         c.store(held, scratch)
-        # zeros are where they were for the window before, if all take the same places
+        # zeros are where they were for the window before, if rows of all have as many inputs
         other = c.less(0, field(c, plan, Rows.DIFFER))
         with c.builder.if_then(c.builder.or_(c.builder.icmp_signed("==", before, c.constant(0)), other)):
             c.call(blank, plan, task, tile)
@@ -142,7 +142,7 @@ def _blank(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
 
 def _pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """``pack(plan, task, source, tile)``: rows of all channels side by side."""
-    copy, together = (_split, form.few) if form.few else (_gathered if form.beside else _copied, 1)
+    copy = _split if form.few else _gathered if form.beside else _copied
     c = Code(module, "pack", 4, internal=True)
     plan, task, source, tile = c.arguments
     fields = (Rows.CHANNELS, Rows.SOURCE, Rows.LEADS, Rows.LEADS + 1, Rows.PLANE, Rows.LEFT, Rows.X_CHANNEL, Rows.APART)
@@ -152,7 +152,7 @@ def _pack(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
         to = c.add(tile, left, c.mul(outer.index, plane))
         at = c.add(source, c.mul(outer.index, leads[0]))
         # a channel's rows follow one another in the array
-        with c.loop(channels, [to, at], step=together) as each:
+        with c.loop(channels, [to, at], step=form.few or 1) as each:
             with c.loop(field(c, task, Task.ROWS + 1), each.values) as inner:
                 to, at = inner.values
                 copy(c, form, kind, plan, (to, at, length))

@@ -65,10 +65,12 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     """The module whose ``block(record, index, target)`` packs a block of ``width`` columns, and ``task`` in its place.
 
     ``beside`` says what lies side by side in the source: ``inputs``, ``taps``, ``columns``, or nothing. For columns
-    there is ``row`` as well, which packs those of one input channel for all blocks, or ``tap`` for lone columns.
+    there is ``row`` as well, which packs those of one input channel for all blocks; of lone ones ``tap`` alone.
     """
     module = ir.Module("weights")
     kind, item = ir.VectorType(FLOATS[dtype], lanes), 8 if dtype == "float64" else 4
+    if beside == "columns" and width == 1:
+        return _whole_taps(module, kind, item)
     c = Code(module, "block", 3)
     record, index, target = c.arguments
 
@@ -80,8 +82,7 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     source = c.add(field(Packing.SOURCE), c.mul(c.div(index, blocks), field(Packing.GROUP_STEP)))
     columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
     block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
-    step = c.mul(inputs, block.row)
-    offsets = field(Packing.TAPS)
+    step, offsets = c.mul(inputs, block.row), field(Packing.TAPS)
 
     def by_tap(pack: Pack, start: Number, stop: Number, channels: int = 1) -> None:
         """Pack so many channels at a time, each with all its taps."""
@@ -104,12 +105,10 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     exist = c.less(width - 1, c.sub(field(Packing.COLUMN_COUNT), first))
     c.either(exist, whole, lambda: by_tap(_row, 0, inputs)) if beside == "columns" else whole()
     _task(module, c.done(), block.row)
-    if beside == "columns":
-        _whole_rows(module, kind, width, item) if width > 1 else _whole_taps(module, kind, item)
-    return module
+    return _whole_rows(module, kind, width, item) if beside == "columns" else module
 
 
-def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -> None:
+def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -> ir.Module:
     """``row(record, index, worker)``: an input channel of a group, all its columns.
 
     In large weights each row of columns has a page of its own, and pages are slow to find: it is read once.
@@ -139,9 +138,10 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
             _row(c, block, at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
     c.done()
+    return module
 
 
-def _whole_taps(module: ir.Module, kind: ir.VectorType, item: int) -> None:
+def _whole_taps(module: ir.Module, kind: ir.VectorType, item: int) -> ir.Module:
     """``tap(record, index, worker)``: a tap of a group's lone columns, no more than a vector has lanes."""
     c, lanes = Code(module, "tap", 3), kind.count
     record, index, _ = c.arguments
@@ -178,6 +178,7 @@ def _whole_taps(module: ir.Module, kind: ir.VectorType, item: int) -> None:
 
     c.either(c.less(lanes - 1, inputs), squares, singles)
     c.done()
+    return module
 
 
 def _task(module: ir.Module, block: ir.Function, row: int) -> None:
@@ -244,6 +245,7 @@ def _by_inputs(
 ) -> None:
     """A lone column: as many inputs and taps at a time as a vector has lanes; the last inputs reach back."""
     lanes, size = block.kind.count, block.item
+    # where the source lies backwards, the tap of the lowest address is not the first one
     lowest = c.load(c.add(offsets, c.mul(c.load(places), WORD)))
     source, step = c.add(block.source, c.load(block.columns), lowest), c.mul(inputs, size)
 

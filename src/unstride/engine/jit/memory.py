@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def address_offset() -> int | None:
     NumPy's C API: in ``PyArrayObject_fields`` the address follows the object's head.
     """
     probe, offset = np.zeros(1), object.__basicsize__
-    if np.ndarray.__basicsize__ < offset + ctypes.sizeof(ctypes.c_void_p):
+    if sys.implementation.name != "cpython" or np.ndarray.__basicsize__ < offset + ctypes.sizeof(ctypes.c_void_p):
         return None
     found = ctypes.c_void_p.from_address(id(probe) + offset).value
     return offset if found == probe.ctypes.data else None

@@ -98,7 +98,7 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     lanes = target.lanes(np.dtype(dtype).itemsize)
     if end.stored is None and rows.suits(like, channels_first, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target)
-    if end.stored is None and not channels_first and depthwise.suits(layer, target.registers):
+    if end.stored is None and not channels_first and depthwise.suits(like, target.registers):
         return depthwise.Depthwise(layer, batch, dtype, end, target)
     form, wide = _form(layer, dtype, end, channels_first, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
@@ -139,7 +139,7 @@ def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Targ
     length = beside * inputs
     runs = prod(layer.kernel) / prod(layer.stride if layer.transposed else (1,)) / beside
     dot = -(-length // lanes) + RUN + SUM / runs
-    if prod(layer.kernel) * inputs * columns * target.vector_bytes > NEAR * lanes:
+    if prod(layer.kernel) * inputs * columns * (target.vector_bytes // lanes) > NEAR:
         # each tile of so few positions reads all weights from the second-level cache
         dot *= max(1.0, target.vector_bytes / FAR / positions(columns, target.registers))
     return idle > 0 and dot < BROADCAST * length / (lanes * (1 - idle))

@@ -120,9 +120,10 @@ def tables(shape: Shape) -> Tables:
     plane = (0, 0, *pieces.strides.axes[:-1])[-2]
     sizes = (layer.input_size[-1], layer.output_size[-1], pieces.scratch, between)
     addresses = (part.ctypes.data for part in kept)
-    differ = len({(piece.places, piece.inputs[-1]) for piece in pieces.all}) > 1
-    most = (max(counts) for counts in zip(*(_counts(piece) for piece in pieces.all), strict=True))
-    packs = (plane, pieces.left * item, steps[0], (0, *pieces.strides.axes)[-2], differ, *list(most)[:2])
+    counts = [_counts(piece) for piece in pieces.all]
+    differ = len({length for *_, length in counts}) > 1
+    most = [max(rows) for rows in zip(*counts, strict=True)][:2]
+    packs = (plane, pieces.left * item, steps[0], (0, *pieces.strides.axes)[-2], differ, *most)
     numbers = (*addresses, shape.group_inputs, x_channel, to.image, *sizes, *leads, *packs)
     return Tables(np.array(numbers, np.int64), len(tasks), pieces.scratch, kept)
 

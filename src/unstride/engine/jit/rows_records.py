@@ -48,7 +48,7 @@ class Rows(IntEnum):
     APART = 16
     """between two packed rows"""
     DIFFER = 17
-    """whether some packed inputs take other places of a row than others"""
+    """whether some packed rows have more inputs than others"""
     MOST = 18
     """input indices that any window has on each of two axes before the last, two fields"""
 
