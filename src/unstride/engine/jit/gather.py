@@ -21,7 +21,8 @@ from .records import WORD, Call, size
 ELEMENTS = 2**14
 """packed weights up to which fetching each by itself takes less time than starting a kernel for them"""
 
-MISSING = -(2**63)
+UNROLL = 4
+"""elements between two tests of their count"""
 
 Gathered = Callable[[Array, Array, Array, Array | None], None]
 """computes its second argument from its first, the weights and the bias"""
@@ -48,15 +49,18 @@ class Small(IntEnum):
     TASK = 0
     COUNT = 1
     PLAN = 2
-    OFFSETS = 3
-    """address of the weights' offsets in their array, in the order in which they are packed; ``MISSING``: a zero"""
+    PLACES = 3
+    """address of the weights' places: for each, bytes before it in its array and where it is packed"""
     ELEMENTS = 4
-    HEADER = 5
-    WEIGHTS = 6
+    BLANK = 5
+    """bytes that are zeros first, where not all of them are filled"""
+    HEADER = 6
+    WEIGHTS = 7
     """bytes before the packed weights in the scratch"""
-    BIAS_OFFSETS = 7
-    BIAS_ELEMENTS = 8
-    BIAS = 9
+    BIAS_PLACES = 8
+    BIAS_ELEMENTS = 9
+    BIAS_BLANK = 10
+    BIAS = 11
 
 
 def gathered(family: Packer, weights: Array, bias: Array | None) -> Gathered | None:
@@ -64,18 +68,21 @@ def gathered(family: Packer, weights: Array, bias: Array | None) -> Gathered | N
     at = address_offset()
     if at is None or weights.size > ELEMENTS:
         return None
-    offsets = _offsets(family.pack_weights(_numbers(weights)), weights, family.header)
-    if len(offsets) > 2 * ELEMENTS:
+    packed = _once(family.pack_weights(_numbers(weights)).ravel()[family.header // weights.itemsize :])
+    if len(packed) > 2 * ELEMENTS:
         return None
-    beside = np.zeros(0, np.int64) if bias is None else _offsets(family.pack_bias(_numbers(bias)), bias, 0)
-    made, item = family.tables, weights.itemsize
+    added = np.zeros(0, weights.dtype) if bias is None else family.pack_bias(_numbers(bias)).ravel()
+    places, beside = _places(packed, weights), _places(added, weights if bias is None else bias)
+    made = family.tables
     first = -(-made.scratch // ALIGNMENT) * ALIGNMENT + ALIGNMENT
-    second = -(-(first + family.header + item * len(offsets)) // ALIGNMENT) * ALIGNMENT
-    step = second + item * len(beside) + ALIGNMENT
-    tables = [family.task, made.task_count, made.plan.ctypes.data, offsets.ctypes.data, len(offsets), family.header]
-    record = np.array([*tables, first, beside.ctypes.data, len(beside), second], np.int64)
+    second = -(-(first + family.header + packed.nbytes) // ALIGNMENT) * ALIGNMENT
+    step = second + added.nbytes + ALIGNMENT
+    blanks = [0 if len(own) == len(each) else each.nbytes for own, each in ((places, packed), (beside, added))]
+    fields = [family.task, made.task_count, made.plan.ctypes.data, places.ctypes.data, len(places), blanks[0]]
+    fields += [family.header, first, beside.ctypes.data, len(beside), blanks[1], second]
+    record = np.array(fields, np.int64)
     code, address = _gather(weights.dtype.name), record.ctypes.data
-    kept = (record, offsets, beside, family)
+    kept = (record, places, beside, family)
 
     def call(x: Array, y: Array, weights: Array, bias: Array | None, _kept: object = kept) -> None:
         scratch = take(step)
@@ -90,12 +97,20 @@ def _numbers(array: Array) -> Array:
     return np.arange(1, array.size + 1, dtype=array.dtype).reshape(array.shape)
 
 
-def _offsets(packed: Array, source: Array, header: int) -> Table:
-    """For each packed number the bytes before its element in the source, or ``MISSING`` for a zero."""
-    numbers = packed.ravel()[header // packed.itemsize :].astype(np.int64) - 1
-    index = np.unravel_index(np.maximum(numbers, 0), source.shape)
-    offsets = sum((at * step for at, step in zip(index, source.strides, strict=True)), np.zeros(len(numbers), np.int64))
-    return np.where(numbers < 0, MISSING, offsets)
+def _places(packed: Array, source: Array) -> Table:
+    """For each packed number that is not zero: bytes before its element in the source, and before where it is packed."""
+    places = np.flatnonzero(packed)
+    index = np.unravel_index(packed[places].astype(np.int64) - 1, source.shape)
+    offsets = sum((at * step for at, step in zip(index, source.strides, strict=True)), np.zeros(len(places), np.int64))
+    return np.ascontiguousarray(np.stack([offsets, places * packed.itemsize], axis=1), np.int64)
+
+
+def _once(packed: Array) -> Array:
+    """Zeros where a number was packed before: lanes that are not written, which had better be quick to compute with."""
+    _, first = np.unique(packed, return_index=True)
+    found = np.zeros_like(packed)
+    found[first] = packed[first]
+    return found
 
 
 @cache
@@ -111,22 +126,22 @@ def _gather(dtype: str) -> Callable[..., None]:
 def _emit(dtype: str) -> ir.Module:
     """``gather(record, x, y, weights, bias, scratch)``: the arrays by the addresses of their addresses."""
     module = ir.Module("gather")
-    fetch = _emit_fetch(module, FLOATS[dtype], 8 if dtype == "float64" else 4)
+    kind = ir.VectorType(FLOATS[dtype], ALIGNMENT // (8 if dtype == "float64" else 4))
+    fetch, check = (_emit_fetch(module, kind, checks=checks) for checks in (False, True))
     c = Code(module, "gather", 6)
     record, x, y, weights, bias, scratch = c.arguments
 
     def field(number: int) -> ir.Value:
         return c.load(record, INT, number * WORD)
 
-    packed = c.add(scratch, field(Small.WEIGHTS))
+    packed, header = c.add(scratch, field(Small.WEIGHTS)), field(Small.HEADER)
     call = c.builder.ptrtoint(c.builder.alloca(ir.ArrayType(INT, size(Call) // WORD)), INT)
-    target = c.add(packed, field(Small.HEADER))
-    c.call(fetch, c.load(weights), field(Small.OFFSETS), field(Small.ELEMENTS), target, call)
-    with c.builder.if_then(c.less(0, field(Small.HEADER))):
-        c.store(c.load(call), packed)
+    given = (c.load(weights), field(Small.PLACES), field(Small.ELEMENTS), field(Small.BLANK), c.add(packed, header))
+    c.either(c.less(0, header), lambda: c.call(check, *given, packed), lambda: c.call(fetch, *given, packed))
     addend = c.add(scratch, field(Small.BIAS))
     with c.builder.if_then(c.less(0, field(Small.BIAS_ELEMENTS))):
-        c.call(fetch, c.load(bias), field(Small.BIAS_OFFSETS), field(Small.BIAS_ELEMENTS), addend, call)
+        own = (field(Small.BIAS_PLACES), field(Small.BIAS_ELEMENTS), field(Small.BIAS_BLANK))
+        c.call(fetch, c.load(bias), *own, addend, addend)
     values = {Call.PLAN: field(Small.PLAN), Call.X: c.load(x), Call.Y: c.load(y), Call.RESIDUAL: c.constant(0)}
     values |= {Call.WEIGHTS: packed, Call.BIAS: addend, Call.SCRATCH: scratch}
     for number, value in (values | {Call.PACK: c.constant(0), Call.PACKED: c.constant(0)}).items():
@@ -139,18 +154,32 @@ def _emit(dtype: str) -> ir.Module:
     return module
 
 
-def _emit_fetch(module: ir.Module, kind: ir.Type, item: int) -> ir.Function:
-    """Element by element; the product with zero is a number where the element is finite."""
-    c = Code(module, "fetch", 5)
-    source, offsets, count, target, finite = c.arguments
-    zero, no = ir.Constant(kind, 0.0), ir.Constant(ir.IntType(1), 0)
-    with c.loop(count, [no]) as loop:
-        offset = c.load(c.add(offsets, c.mul(loop.index, WORD)))
-        missing = c.builder.icmp_signed("==", offset, c.constant(MISSING))
-        value = c.load(c.add(source, c.builder.select(missing, c.constant(0), offset)), kind)
-        value = c.builder.select(missing, zero, value)
-        c.store(value, c.add(target, c.mul(loop.index, item)))
-        product = c.builder.fmul(value, zero)
-        loop.next = [c.builder.or_(loop.values[0], c.builder.unordered(product, product))]
-    c.store(c.builder.zext(c.builder.not_(loop.values[0]), INT), finite)
+def _emit_fetch(module: ir.Module, kind: ir.VectorType, *, checks: bool) -> ir.Function:
+    """``fetch(source, places, count, blank, target, finite)``: element by element, zeros where there is none.
+
+    Where it checks, it says whether all are finite: an element's product with zero is a number then.
+    """
+    c = Code(module, "check" if checks else "fetch", 6, internal=True)
+    source, places, count, blank, target, finite = c.arguments
+    zero, no = ir.Constant(kind.element, 0.0), ir.Constant(ir.IntType(1), 0)
+    with c.loop(blank, step=ALIGNMENT) as loop:
+        c.store(ir.Constant(kind, None), c.add(target, loop.index))
+
+    def some(first: ir.Value, many: int, found: ir.Value) -> ir.Value:
+        for number in range(many):
+            place = c.add(places, c.mul(first, 2 * WORD), 2 * WORD * number)
+            value = c.load(c.add(source, c.load(place)), kind.element)
+            c.store(value, c.add(target, c.load(place, INT, WORD)))
+            if checks:
+                product = c.builder.fmul(value, zero)
+                found = c.builder.or_(found, c.builder.unordered(product, product))
+        return found
+
+    whole = c.builder.and_(count, c.constant(-UNROLL))
+    with c.loop(whole, [no], step=UNROLL) as loop:
+        loop.next = [some(loop.index, UNROLL, loop.values[0])]
+    with c.loop(count, loop.values, whole) as rest:
+        rest.next = [some(rest.index, 1, rest.values[0])]
+    if checks:
+        c.store(c.builder.zext(c.builder.not_(rest.values[0]), INT), finite)
     return c.done()
