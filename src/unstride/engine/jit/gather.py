@@ -98,7 +98,7 @@ def _numbers(array: Array) -> Array:
 
 
 def _places(packed: Array, source: Array) -> Table:
-    """For each packed number that is not zero: bytes before its element in the source, and before where it is packed."""
+    """For each packed number but zero: bytes before its element in the source, and before where it is packed."""
     places = np.flatnonzero(packed)
     index = np.unravel_index(packed[places].astype(np.int64) - 1, source.shape)
     offsets = sum((at * step for at, step in zip(index, source.strides, strict=True)), np.zeros(len(places), np.int64))
