@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from array import array
 from dataclasses import replace
 from hashlib import sha256
@@ -18,9 +17,10 @@ from unstride.engine.jit import cache, depthwise, depthwise_shape, plans, pool
 from unstride.engine.jit.depthwise_records import Task
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.records import HEADER, WORD, size
-from unstride.engine.jit.target import Target, fitted, host, named
+from unstride.engine.jit.target import Target, host, named
 from unstride.geometry import Axis, Layer
 
+from .drawn import Draw, beside, runnable
 from .product import Numbers, defined
 
 Array = NDArray[Any]
@@ -56,31 +56,17 @@ def computed(
     return np.moveaxis(y, -1, 1)
 
 
-def beside(canonical: Array) -> Array:
-    """The array with each position's channels side by side."""
-    return np.ascontiguousarray(np.moveaxis(canonical, 1, -1))
-
-
-class Drawn:
+class Drawn(Draw):
     """Random depthwise layers."""
 
     def __init__(self, seed: int) -> None:
-        self.random, self.numbers = random.Random(seed), Numbers(seed)  # noqa: S311 - not for secrets
-
-    def axis(self, sizes: int) -> Axis:
-        while True:
-            draw = self.random.randint
-            kernel, stride, dilation = draw(1, 5), self.random.choice([1, 2, draw(1, 8)]), draw(1, 3)
-            small, span = draw(0, sizes), dilation * (kernel - 1) + 1
-            before, after = draw(-5, span + 1), draw(-6, span + 1)
-            large = max(0, small - 1) * stride + span - before - after
-            if large >= 0:
-                return Axis(small, large, kernel, stride, dilation, before)
+        super().__init__(seed)
+        self.numbers = Numbers(seed)
 
     def layer(self) -> Layer:
-        outer = [self.axis(6) for _ in range(self.random.randint(0, 2))]
+        outer = [self.axis(6, 8) for _ in range(self.random.randint(0, 2))]
         channels = self.random.choice([2, 3, 16, 17, 32, 48, self.random.randint(2, 200)])
-        axes = (*outer, self.axis(self.random.choice([4, 9, 40])))
+        axes = (*outer, self.axis(self.random.choice([4, 9, 40]), 8))
         return Layer(axes, channels, channels, channels, self.random.random() < 0.6)
 
 
@@ -121,13 +107,11 @@ def test_what_is_no_product_is_not_multiplied(seed: int, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("cpu", ["haswell", "x86-64"])
 @pytest.mark.parametrize("seed", range(200, 206))
 def test_depthwise_layers_are_exact_on_another_cpu(seed: int, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not host().triple.startswith("x86_64") or named(host().triple, cpu).vector_bytes > host().vector_bytes:
-        pytest.skip("this machine cannot run its code")
-    drawn = Drawn(seed)
+    target, drawn = runnable(cpu), Drawn(seed)
     force(monkeypatch, drawn)
     layer = drawn.layer()
     x, weights, bias, residual = drawn.numbers.arrays(layer, drawn.random.choice(["float32", "float64"]))
-    found = computed(layer, x, weights, bias, residual, target=fitted(named(host().triple, cpu)))
+    found = computed(layer, x, weights, bias, residual, target=target)
     np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))
 
 
@@ -192,9 +176,7 @@ def test_tasks_cover_every_output_once(layer: Layer, count: int, monkeypatch: py
 @pytest.mark.parametrize("kernel", [1, 3, 9, 40])
 @pytest.mark.parametrize("stride", [1, 2, 8])
 def test_every_layer_that_suits_has_a_tile(cpu: str, kernel: int, stride: int) -> None:
-    if not host().triple.startswith("x86_64"):
-        pytest.skip("names of x86-64 CPUs")
-    target = named(host().triple, cpu)
+    target = named("x86_64-unknown-linux-gnu", cpu)
     for channels, transposed in product([2, 17, 64, 500], [False, True]):
         layer = image(30, kernel, stride, 0, channels, transposed=transposed)
         if depthwise.suits(layer, target.registers):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from array import array
 from dataclasses import replace
 from functools import partial
@@ -22,9 +21,11 @@ from unstride.engine.jit.activations import BOUNDS
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.records import HEADER, WORD, size
 from unstride.engine.jit.rows_records import Task
-from unstride.engine.jit.target import Target, fitted, host, named
+from unstride.engine.jit.target import Target, host
 from unstride.engine.threads import sharing
 from unstride.geometry import Axis, Layer
+
+from .drawn import Draw, beside, runnable
 
 Array = NDArray[Any]
 
@@ -64,11 +65,6 @@ def computed(
     return np.moveaxis(y, -1, 1) if last else y
 
 
-def beside(array: Array) -> Array:
-    """The array with each position's channels side by side."""
-    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
-
-
 def layouts(layer: Layer, target: Target | None = None) -> list[bool]:
     """Channels first; and last, where that can be."""
     return [False, True] if rows.can_last(layer, (target or host()).registers) else [False]
@@ -80,21 +76,12 @@ def defined(layer: Layer, x: Array, weights: Array, bias: Array | None = None, r
         return found if residual is None else found + residual
 
 
-class Drawn:
+class Drawn(Draw):
     """Random layers, all of whose sums are exact."""
 
     def __init__(self, seed: int) -> None:
-        self.random, self.numbers = random.Random(seed), np.random.RandomState(seed)  # noqa: S311 - not for secrets
-
-    def axis(self, sizes: int, strides: int) -> Axis:
-        while True:
-            draw = self.random.randint
-            kernel, stride, dilation = draw(1, 5), self.random.choice([1, 2, draw(1, strides)]), draw(1, 3)
-            small, span = draw(0, sizes), dilation * (kernel - 1) + 1
-            before, after = draw(-5, span + 1), draw(-6, span + 1)
-            large = max(0, small - 1) * stride + span - before - after
-            if large >= 0:
-                return Axis(small, large, kernel, stride, dilation, before)
+        super().__init__(seed)
+        self.numbers = np.random.RandomState(seed)
 
     def layer(self) -> Layer:
         draw, choice = self.random.randint, self.random.choice
@@ -168,13 +155,10 @@ CPUS = ("haswell", "x86-64")
 @pytest.mark.parametrize("cpu", CPUS)
 @pytest.mark.parametrize("seed", range(200, 205))
 def test_rows_are_exact_on_another_cpu(seed: int, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not host().triple.startswith("x86_64") or named(host().triple, cpu).vector_bytes > host().vector_bytes:
-        pytest.skip("this machine cannot run its code")
-    drawn = Drawn(seed)
+    target, drawn = runnable(cpu), Drawn(seed)
     force(monkeypatch, drawn)
     layer, dtype = drawn.layer(), drawn.random.choice(["float32", "float64"])
     x, weights, bias, residual = drawn.arrays(layer, dtype)
-    target = fitted(named(host().triple, cpu))
     for last in layouts(layer, target):
         found = computed(layer, x, weights, bias, residual, target=target, last=last)
         np.testing.assert_array_equal(found, defined(layer, x, weights, bias, residual), str(layer))

@@ -15,13 +15,12 @@ from .ends import End
 from .memory import Array, Table, Tables, empty, table
 from .packing import Packing
 from .records import HEADER, WORD, size
+from .rows import CODE
 from .rows_pieces import TASKS, cuts
 from .rows_tiles import by_row
 from .tables import Strides
 from .target import Target
 
-CODE = 16
-"""taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
 ROWS = 2**16
 """output rows of an image, each of which has a record, beyond which these take more memory than they are worth"""
 

@@ -132,10 +132,13 @@ class Code:
         """Some elements of vectors, counted through."""
         lanes = len(elements)
         first, *others = sorted({element // lanes for element in elements})
-        value = self.shuffle(vectors[first], vectors[first], [element % lanes for element in elements])
-        for other in others:
-            chosen = [lanes + e % lanes if e // lanes == other else lane for lane, e in enumerate(elements)]
-            value = self.shuffle(value, vectors[other], chosen)
+        value, there = vectors[first], [element % lanes for element in elements]
+        for other in others or [first]:
+            chosen = [
+                lanes + e % lanes if e // lanes == other else lane for lane, e in zip(there, elements, strict=True)
+            ]
+            # what has been picked stays where it is
+            value, there = self.shuffle(value, vectors[other], chosen), list(range(lanes))
         return value
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:

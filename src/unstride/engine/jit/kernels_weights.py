@@ -249,29 +249,30 @@ def _by_inputs(
     lowest = c.load(c.add(offsets, c.mul(c.load(places), WORD)))
     source, step = c.add(block.source, c.load(block.columns), lowest), c.mul(inputs, size)
 
-    def some(first: ir.Value, count: int) -> None:
-        starts = [c.add(source, c.mul(c.add(first, number), block.step)) for number in range(count)]
+    def put(tap: ir.Value, channel: ir.Value, value: ir.Value) -> None:
+        place = c.load(c.add(places, c.mul(tap, WORD)))
+        c.store(value, c.add(target, c.mul(channel, size), c.mul(place, step)))
 
-        def put(tap: ir.Value, value: ir.Value, number: int = 0) -> None:
-            place = c.load(c.add(places, c.mul(tap, WORD)))
-            c.store(value, c.add(target, c.mul(c.add(first, number), size), c.mul(place, step)))
-
-        whole = c.builder.and_(taps, c.constant(-lanes)) if count == lanes else c.constant(0)
-        with c.loop(whole, step=lanes) as tap:
-            rows = [c.load(c.add(start, c.mul(tap.index, size)), block.kind) for start in starts]
-            for number, values in enumerate(transposed(c, rows)):
-                put(c.add(tap.index, number), values)
-        with c.loop(taps, start=whole) as tap:
-            for number, start in enumerate(starts):
-                put(tap.index, c.load(c.add(start, c.mul(tap.index, size)), block.kind.element), number)
+    def single(tap: ir.Value) -> None:
+        with c.loop(inputs) as channel:
+            at = c.add(source, c.mul(channel.index, block.step), c.mul(tap, size))
+            put(tap, channel.index, c.load(at, block.kind.element))
 
     def squares() -> None:
+        whole = c.builder.and_(taps, c.constant(-lanes))
         with c.loop(inputs, step=lanes) as loop:
-            some(c.minimum(loop.index, c.sub(inputs, lanes)), lanes)
+            first = c.minimum(loop.index, c.sub(inputs, lanes))
+            starts = [c.add(source, c.mul(c.add(first, number), block.step)) for number in range(lanes)]
+            with c.loop(whole, step=lanes) as tap:
+                rows = [c.load(c.add(start, c.mul(tap.index, size)), block.kind) for start in starts]
+                for number, values in enumerate(transposed(c, rows)):
+                    put(c.add(tap.index, number), first, values)
+        with c.loop(taps, start=whole) as tap:
+            single(tap.index)
 
     def singles() -> None:
-        with c.loop(inputs) as loop:
-            some(loop.index, 1)
+        with c.loop(taps) as tap:
+            single(tap.index)
 
     c.either(c.less(lanes - 1, inputs), squares, singles)
 

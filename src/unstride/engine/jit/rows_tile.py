@@ -275,14 +275,6 @@ def interleaved(c: Code, vectors: Sequence[ir.Value]) -> list[ir.Value]:
             pairs = [lane // 2 + lane % 2 * lanes for lane in range(2 * lanes)]
             found += [c.shuffle(a, b, pairs[:lanes]), c.shuffle(a, b, pairs[lanes:])]
         return found
-    found = []
-    for number in range(count):
-        sources = [divmod(number * lanes + lane, count) for lane in range(lanes)]
-        value = vectors[0]
-        for phase in range(1, count):
-            # what is not yet there may be anything: the first vector's lane, where it is wanted, or its own
-            first = [at if of == 0 else lane for lane, (at, of) in enumerate(sources)] if phase == 1 else range(lanes)
-            picked = [lanes + at if of == phase else first[lane] for lane, (at, of) in enumerate(sources)]
-            value = c.shuffle(value, vectors[phase], picked)
-        found.append(value)
-    return found
+    sources = [divmod(element, count) for element in range(count * lanes)]
+    wanted = [vector * lanes + lane for lane, vector in sources]
+    return [c.picked(vectors, wanted[first : first + lanes]) for first in range(0, count * lanes, lanes)]
