@@ -308,26 +308,32 @@ def test_tiles_fit_the_registers() -> None:
             assert shape.tile.sums(tapped) + shape.tile.inputs + 1 <= registers
 
 
+def suits(layer: Layer, lanes: int, registers: int, *, first: bool = True) -> bool:
+    """Whether rows are faster than lanes of columns, of which some may be idle."""
+    columns = layer.out_channels // layer.groups
+    return rows.suits(layer, first, lanes, registers, -(-columns // lanes) * lanes / columns)
+
+
 def test_what_suits() -> None:
-    suits = partial(rows.suits, channels_first=True, lanes=8, registers=16)
+    few = partial(suits, lanes=8, registers=16)
     assert rows.suits_last(square(96, 3, 2, 1, 3, 3), lanes=8, registers=16)
     assert not rows.suits_last(square(96, 3, 2, 1, 3, 8), lanes=8, registers=16)
     assert not rows.suits_last(square(4, 3, 2, 1, 3, 3), lanes=8, registers=16)
-    assert suits(square(32, 4, 2, 1, 64, 3))
-    assert suits(square(128, 4, 2, 1, 21, 21, 21))
-    assert not suits(square(32, 4, 2, 1, 64, 3), channels_first=False)
-    assert not suits(square(4, 4, 2, 1, 64, 64))
-    assert not suits(square(4, 4, 2, 1, 64, 64, 64))
-    assert not suits(replace(square(32, 4, 2, 1, 3, 64), transposed=False))
+    assert few(square(32, 4, 2, 1, 64, 3))
+    assert few(square(128, 4, 2, 1, 21, 21, 21))
+    assert not few(square(32, 4, 2, 1, 64, 3), first=False)
+    assert not few(square(4, 4, 2, 1, 64, 64))
+    assert not few(square(4, 4, 2, 1, 64, 64, 64))
+    assert not few(replace(square(32, 4, 2, 1, 3, 64), transposed=False))
 
 
 def test_full_rows_are_as_fast_as_channels() -> None:
     """Wide layers run along their rows where these fill the lanes, and along their channels where they do not."""
-    suits = partial(rows.suits, channels_first=True, lanes=16, registers=32)
+    many = partial(suits, lanes=16, registers=32)
     for wide, chosen in ((64, True), (48, True), (40, False), (20, False), (8, False)):
-        assert suits(square(wide, 3, 2, 1, 128, 64)) is chosen
-    assert not suits(square(16, 3, 2, 1, 512, 256))
-    assert suits(square(40, 3, 2, 1, 128, 20))
+        assert many(square(wide, 3, 2, 1, 128, 64)) is chosen
+    assert not many(square(16, 3, 2, 1, 512, 256))
+    assert many(square(40, 3, 2, 1, 128, 20))
 
 
 @pytest.mark.parametrize("channels", range(1, 20))
@@ -335,12 +341,7 @@ def test_the_length_of_a_single_axis_does_not_choose(channels: int) -> None:
     """Pieces of a stream have the bits of the whole, so the same family."""
     for inputs in (1, 64, 512):
         chosen = {
-            rows.suits(
-                Layer((Axis(length, 2 * length, 4, 2, before=1),), inputs, channels),
-                channels_first=True,
-                lanes=8,
-                registers=16,
-            )
+            suits(Layer((Axis(length, 2 * length, 4, 2, before=1),), inputs, channels), lanes=8, registers=16)
             for length in (1, 20, 1000, 10**6)
         }
         assert len(chosen) == 1

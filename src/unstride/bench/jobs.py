@@ -88,7 +88,7 @@ class Runner:
 
 def to_last(array: Array) -> Array:
     """Canonical data as a contiguous ``(batch, *spatial, channels)``."""
-    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+    return np.moveaxis(array, 1, -1).copy()
 
 
 def to_first(array: Array) -> Array:

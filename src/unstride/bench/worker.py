@@ -23,7 +23,7 @@ from .jobs import Arrays, Expected, Job, Runner, UnsupportedError
 
 LEAST_NS = 2_000_000
 """a timing repeats its call for this long at least"""
-SETTLE_NS = 1_000_000
+SETTLE_NS = 5_000_000
 """a timing begins with calls that are not timed, one at least, for this long: other processes have had the caches"""
 LONG_NS = 50_000_000
 """a call this long is timed at once: what its caches lack is a negligible part of it"""

@@ -76,16 +76,26 @@ def _leave(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """``leave(tile, sums, row, rows, columns, fresh)``: the columns that exist of a tile, to where they belong."""
     c = Code(module, "leave", 6, internal=True)
     tile, sums, row, rows, columns, fresh = c.arguments
-    kept, element = true(c, fresh), kind.element
+    kept, span = true(c, fresh), kind.count * form.item
+    masks = [c.within(0, columns, v * kind.count, kind.count) for v in range(form.vectors)]
+
+    def write(at: ir.Value, to: ir.Value, mask: ir.Value | None = None) -> None:
+        before = c.load(to, kind) if mask is None else c.masked_load(to, mask, kind)
+        # a sum that is new may lie in memory never written
+        before = c.builder.select(kept, ir.Constant(kind, None), before)
+        value = c.builder.fadd(c.load(at, kind), before)
+        c.store(value, to) if mask is None else c.masked_store(value, to, mask)
+
     with c.loop(rows, [tile, sums]) as each:
         source, target = each.values
-        with c.loop(c.mul(columns, form.item), step=form.item) as loop:
-            value, to = c.load(c.add(source, loop.index), element), c.add(target, loop.index)
-            # a sum that is new may lie in memory never written
-            before = c.builder.select(kept, ir.Constant(element, 0.0), c.load(to, element))
-            c.store(c.builder.fadd(value, before), to)
-            loop.next = []
-        each.next = [c.add(source, form.vectors * kind.count * form.item), c.add(target, row)]
+        for v, mask in enumerate(masks):
+            at, to, end = c.add(source, v * span), c.add(target, v * span), (v + 1) * kind.count - 1
+
+            def some(at: ir.Value = at, to: ir.Value = to, mask: ir.Value = mask, first: int = v * kind.count) -> None:
+                c.either(c.less(first, columns), partial(write, at, to, mask))
+
+            c.either(c.less(end, columns), partial(write, at, to), some)
+        each.next = [c.add(source, form.vectors * span), c.add(target, row)]
     return c.done()
 
 

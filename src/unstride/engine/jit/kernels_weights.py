@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import partial
 
 from . import ir
-from .emit import FLOATS, INT, Code, Number
+from .emit import FLOATS, INT, Code
 from .records import WORD
 from .transpose import transposed
 
@@ -84,11 +84,12 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
     step, offsets = c.mul(inputs, block.row), field(Packing.TAPS)
 
-    def by_tap(pack: Pack, start: Number, stop: Number, channels: int = 1) -> None:
-        """Pack so many channels at a time, each with all its taps."""
-        with c.loop(stop, start=start, step=channels) as channel:
-            at = c.mul(channel.index, block.step)
-            with c.loop(taps, [c.add(target, c.mul(channel.index, block.row))]) as tap:
+    def by_tap(pack: Pack, channels: int = 1) -> None:
+        """Pack so many channels at a time, each with all its taps; the last ones reach back."""
+        with c.loop(inputs, step=channels) as channel:
+            first = c.minimum(channel.index, c.sub(inputs, channels)) if channels > 1 else channel.index
+            at = c.mul(first, block.step)
+            with c.loop(taps, [c.add(target, c.mul(first, block.row))]) as tap:
                 pack(c, block, c.add(at, c.load(c.add(offsets, c.mul(tap.index, WORD)))), tap.values[0])
                 tap.next = [c.add(tap.values[0], step)]
 
@@ -96,14 +97,15 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
         if beside == "taps":
             (_by_inputs if width == 1 else _by_taps)(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
         elif beside == "inputs":
-            squares = c.builder.and_(inputs, c.constant(-lanes))
-            by_tap(_square, 0, squares, lanes)
-            by_tap(_row, squares, inputs)
+            c.either(c.less(lanes - 1, inputs), lambda: by_tap(_square, lanes), lambda: by_tap(_row))
         else:
-            by_tap(_vectors if beside == "columns" else _row, 0, inputs)
+            by_tap(_vectors if beside == "columns" else _row)
 
-    exist = c.less(width - 1, c.sub(field(Packing.COLUMN_COUNT), first))
-    c.either(exist, whole, lambda: by_tap(_row, 0, inputs)) if beside == "columns" else whole()
+    left = c.sub(field(Packing.COLUMN_COUNT), first)
+    if beside == "columns":
+        c.either(c.less(width - 1, left), whole, lambda: by_tap(partial(_first, left)))
+    else:
+        whole()
     _task(module, c.done(), block.row)
     return _whole_rows(module, kind, width, item) if beside == "columns" else module
 
@@ -135,7 +137,7 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
             _vectors(c, block, at, to)
             each.next = [c.add(to, step), c.add(columns, width * WORD)]
         with c.builder.if_then(c.less(whole, blocks)):
-            _row(c, block, at, to)
+            _first(c.sub(count, c.mul(whole, width)), c, block, at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
     c.done()
     return module
@@ -292,6 +294,15 @@ def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
     start = c.add(block.source, offset, c.load(block.columns))
     for first in range(0, block.width, block.kind.count):
         c.store(c.load(start, block.kind, first * block.item), target, first * block.item)
+
+
+def _first(count: ir.Value, c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
+    """The same of the first columns, where no more exist; zeros for the others."""
+    start = c.add(block.source, offset, c.load(block.columns))
+    for first in range(0, block.width, block.kind.count):
+        mask = c.within(0, count, first, block.kind.count)
+        value = c.masked_load(c.add(start, first * block.item), mask, block.kind)
+        c.store(value, target, first * block.item)
 
 
 def _row(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:

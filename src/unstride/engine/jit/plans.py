@@ -96,11 +96,12 @@ def bind(layer: Layer, batch: int, dtype: str, end: End, *, channels_first: bool
 def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool, like: Layer) -> Family:
     target = host()
     lanes = target.lanes(np.dtype(dtype).itemsize)
-    if end.stored is None and rows.suits(like, channels_first, lanes, target.registers):
+    form, wide = _form(layer, dtype, end, channels_first, target)
+    idle = _idling(like, form.flavour, layer.stride[-1] if wide else 1, lanes, target)
+    if end.stored is None and rows.suits(like, channels_first, lanes, target.registers, idle):
         return rows.Rows(layer, batch, dtype, end, target)
     if end.stored is None and not channels_first and depthwise.suits(like, target.registers):
         return depthwise.Depthwise(layer, batch, dtype, end, target)
-    form, wide = _form(layer, dtype, end, channels_first, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
     if plain and rows.suits_last(like, lanes, target.registers):
         return rows.Rows(layer, batch, dtype, end, target, last=True)
@@ -130,8 +131,19 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Targ
     return Form(dtype, vectors, end, packs, unpacks, transposes, shuffled, flavour, last, wide, chains), wide
 
 
+def _idling(layer: Layer, flavour: str, phases: int, lanes: int, target: Target) -> float:
+    """Time of a product in the product family, over that in full lanes of columns."""
+    columns = layer.out_channels // layer.groups * phases
+    return _dot(layer, columns, lanes, target) if flavour == "dot" else 1 / (1 - _idle(columns, lanes))
+
+
 def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Target) -> bool:
     """Whether a column is summed sooner over lanes of products than in its part of lanes of columns, some ``idle``."""
+    return idle > 0 and _dot(layer, columns, lanes, target) < 1 / (1 - idle)
+
+
+def _dot(layer: Layer, columns: int, lanes: int, target: Target) -> float:
+    """Time of a product where lanes are products, over that in full lanes of columns."""
     axis, inputs = layer.axes[-1], layer.in_channels // layer.groups
     apart = axis.dilation // gcd(axis.stride, axis.dilation) if layer.transposed else axis.dilation
     phases = axis.stride // gcd(axis.stride, axis.dilation) if layer.transposed else 1
@@ -142,7 +154,7 @@ def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Targ
     if prod(layer.kernel) * inputs * columns * (target.vector_bytes // lanes) > NEAR:
         # each tile of so few positions reads all weights from the second-level cache
         dot *= max(1.0, target.vector_bytes / FAR / positions(columns, target.registers))
-    return idle > 0 and dot < BROADCAST * length / (lanes * (1 - idle))
+    return dot * lanes / (BROADCAST * length)
 
 
 def _idle(columns: int, lanes: int) -> float:

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ...geometry import Layer
+from ..boxes import by_output
 from . import binary, kernels_rows
 from .ends import End
 from .memory import ALIGNMENT, Array, Table, Tables, empty, table
@@ -24,9 +25,13 @@ CODE = 16
 """taps for each output along the last axis beyond which the code, which has each of them, takes long to compile"""
 FAR = 16
 """stride beyond which outputs are written in pieces too small"""
-INPUT, OUTPUT, WRITE = 1.0, 0.9, 0.3
+INPUT, OUTPUT, WRITE = 1.0, 1.2, 0.3
 """vectors of multiply-adds: to bring the channels of an input and of an output side by side, as the other family must;
 to write an output here, where lanes are full"""
+TILE, PART = 50, 100
+"""the same for each of the other family's tiles, and for the outputs that meet the same taps, however few"""
+POSITIONS, COLUMNS = 8, 2
+"""positions and vectors of columns of most of its tiles"""
 WEIGHT = 4.0
 """the same for a weight: the other family brings them into order by vectors"""
 SCARCE = 1.05
@@ -39,8 +44,11 @@ LONG = 2**16
 """outputs of a long row"""
 
 
-def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> bool:
-    """Whether the family is the faster one for a layer: its sums take less time than the other's, which packs more."""
+def suits(layer: Layer, channels_first: bool, lanes: int, registers: int, idle: float) -> bool:
+    """Whether the family is the faster one for a layer: its sums take less time than the other's, which packs more.
+
+    ``idle`` is how many times as long the other family takes for a product as it would in full lanes.
+    """
     axis, stride = layer.axes[-1], _stride(layer)
     if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
         return False
@@ -54,9 +62,23 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int) -> boo
         (1, prod(layer.stride), layer.input_size) if layer.transposed else (prod(layer.stride), 1, layer.output_size)
     )
     packing = INPUT * inputs * ins + (OUTPUT - WRITE * rows) * outputs * outs
-    if layer.rank > 1:
-        packing -= WEIGHT * products / max(1, prod(size))
-    return products * (rows - 1 / _filled(outputs, lanes)) <= lanes * packing
+    blocks = -(-outputs // (COLUMNS * lanes))
+    if layer.rank == 1:
+        packing += TILE * blocks * outs / POSITIONS
+    else:
+        parts = _parts(layer)
+        tiles = int((-(-parts // POSITIONS)).sum())
+        packing += (TILE * blocks * tiles + PART * len(parts) - WEIGHT * products) / max(1, prod(size))
+    return products * (rows - idle) <= lanes * packing
+
+
+def _parts(layer: Layer) -> Table:
+    """The numbers of outputs that meet the same taps."""
+    counts = np.ones(1, np.int64)
+    for axis in layer.axes:
+        along = [len(strip.output) for strip in by_output(axis, layer.transposed)]
+        counts = np.multiply.outer(counts, np.array(along, np.int64)).ravel()
+    return counts
 
 
 def _stride(layer: Layer) -> int:
