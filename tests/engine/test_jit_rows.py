@@ -16,9 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from unstride.engine import execute
-from unstride.engine.jit import cache, pool, rows, rows_pieces, rows_shape, rows_weights
+from unstride.engine.jit import cache, plans, pool, rows, rows_pieces, rows_shape, rows_weights
 from unstride.engine.jit.activations import BOUNDS
 from unstride.engine.jit.ends import End
+from unstride.engine.jit.product import Product
 from unstride.engine.jit.records import HEADER, WORD, size
 from unstride.engine.jit.rows_records import Task
 from unstride.engine.jit.target import Target, host
@@ -316,9 +317,9 @@ def suits(layer: Layer, lanes: int, registers: int, *, first: bool = True) -> bo
 
 def test_what_suits() -> None:
     few = partial(suits, lanes=8, registers=16)
-    assert rows.suits_last(square(96, 3, 2, 1, 3, 3), lanes=8, registers=16)
-    assert not rows.suits_last(square(96, 3, 2, 1, 3, 8), lanes=8, registers=16)
-    assert not rows.suits_last(square(4, 3, 2, 1, 3, 3), lanes=8, registers=16)
+    for layer, idle, chosen in ((square(96, 3, 2, 1, 3, 3), 8 / 3, True), (square(20, 4, 2, 1, 8, 4), 1, False)):
+        assert rows.suits_last(layer, 8, 16, idle) is chosen
+    assert not rows.can_last(square(96, 3, 2, 1, 3, 8), 16)
     assert few(square(32, 4, 2, 1, 64, 3))
     assert few(square(128, 4, 2, 1, 21, 21, 21))
     assert not few(square(32, 4, 2, 1, 64, 3), first=False)
@@ -334,6 +335,18 @@ def test_full_rows_are_as_fast_as_channels() -> None:
         assert many(square(wide, 3, 2, 1, 128, 64)) is chosen
     assert not many(square(16, 3, 2, 1, 512, 256))
     assert many(square(40, 3, 2, 1, 128, 20))
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_many_parts_of_few_outputs_are_rows(first: bool) -> None:
+    """The other family has a tile for each; few tiles of many products are its own, however short rows are."""
+    steps = ((3, 11, 1, 4, 0), (1, 4, 2, 5, 1), (8, 62, 2, 8, 1))
+    parts = Layer(
+        tuple(Axis(small, large, kernel, stride, 1, before) for small, large, kernel, stride, before in steps), 1, 2
+    )
+    short = Layer((Axis(144, 281, 4, 2), Axis(3, 5, 7, 6)), 113, 1)
+    for layer, family in ((parts, rows.Rows), (short, Product)):
+        assert isinstance(plans.bind(layer, 1, "float32", End(), channels_first=first).family, family)
 
 
 @pytest.mark.parametrize("channels", range(1, 20))

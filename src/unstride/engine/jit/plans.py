@@ -103,7 +103,7 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     if end.stored is None and not channels_first and depthwise.suits(like, target.registers):
         return depthwise.Depthwise(layer, batch, dtype, end, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
-    if plain and rows.suits_last(like, lanes, target.registers):
+    if plain and rows.suits_last(like, lanes, target.registers, idle):
         return rows.Rows(layer, batch, dtype, end, target, last=True)
     return Product(Shape(layer, batch, form, target, wide))
 

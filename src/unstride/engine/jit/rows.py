@@ -30,6 +30,8 @@ INPUT, OUTPUT, WRITE = 1.0, 1.2, 0.3
 to write an output here, where lanes are full"""
 TILE, PART = 50, 100
 """the same for each of the other family's tiles, and for the outputs that meet the same taps, however few"""
+SLOWER_LAST, TILE_LAST = 1.2, 20
+"""time of a product where channels lie side by side, and of such a tile, which packs nothing there"""
 POSITIONS, COLUMNS = 8, 2
 """positions and vectors of columns of most of its tiles"""
 WEIGHT = 4.0
@@ -49,27 +51,57 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int, idle: 
 
     ``idle`` is how many times as long the other family takes for a product as it would in full lanes.
     """
-    axis, stride = layer.axes[-1], _stride(layer)
-    if not channels_first or not (layer.transposed or axis.stride == 1) or stride > FAR or axis.kernel > CODE * stride:
+    if not channels_first or not _can(layer):
         return False
     outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
     if layer.groups > 1 and inputs == outputs == 1:
         return _row(layer) >= WIDE * min(lanes, layer.groups)
-    rows = (SCARCE if registers <= FEW_REGISTERS else 1.0) * _waste(layer, lanes) / _filled_rows(layer, lanes)
+    rows = (SCARCE if registers <= FEW_REGISTERS else 1.0) * _slower(layer, lanes)
+    ins, outs = _beside(layer)
     products = inputs * outputs * prod(layer.kernel)
-    # for each place of the smaller side
-    ins, outs, size = (
-        (1, prod(layer.stride), layer.input_size) if layer.transposed else (prod(layer.stride), 1, layer.output_size)
-    )
     packing = INPUT * inputs * ins + (OUTPUT - WRITE * rows) * outputs * outs
-    blocks = -(-outputs // (COLUMNS * lanes))
-    if layer.rank == 1:
-        packing += TILE * blocks * outs / POSITIONS
-    else:
-        parts = _parts(layer)
-        tiles = int((-(-parts // POSITIONS)).sum())
-        packing += (TILE * blocks * tiles + PART * len(parts) - WEIGHT * products) / max(1, prod(size))
+    packing += TILE * -(-outputs // (COLUMNS * lanes)) * _tiles(layer)
+    if layer.rank > 1:
+        packing += (PART * len(_parts(layer)) - WEIGHT * products) / _places(layer)
     return products * (rows - idle) <= lanes * packing
+
+
+def can_last(layer: Layer, registers: int) -> bool:
+    """Whether the code computes the layer where a position's channels lie side by side: in one tile, if few enough."""
+    return layer.groups == 1 and _can(layer) and 0 < layer.out_channels * _stride(layer) <= free(registers)[1]
+
+
+def suits_last(layer: Layer, lanes: int, registers: int, idle: float) -> bool:
+    """Whether the family is the faster one there, where the other packs nothing."""
+    if not can_last(layer, registers):
+        return False
+    products = layer.in_channels * layer.out_channels * prod(layer.kernel)
+    packing = INPUT * layer.in_channels * _beside(layer)[0]
+    return products * (SLOWER_LAST * _slower(layer, lanes) - idle) <= lanes * (TILE_LAST * _tiles(layer) - packing)
+
+
+def _can(layer: Layer) -> bool:
+    """Whether the code computes the layer, and is compiled soon enough."""
+    axis, stride = layer.axes[-1], _stride(layer)
+    return (layer.transposed or axis.stride == 1) and stride <= FAR and axis.kernel <= CODE * stride
+
+
+def _beside(layer: Layer) -> tuple[int, int]:
+    """Inputs and outputs for each place of the smaller side."""
+    between = prod(layer.stride)
+    return (1, between) if layer.transposed else (between, 1)
+
+
+def _places(layer: Layer) -> int:
+    """Places of the smaller side."""
+    return max(1, prod(layer.input_size if layer.transposed else layer.output_size))
+
+
+def _tiles(layer: Layer) -> float:
+    """The other family's tiles for each of these places; of a layer of one axis, whose length may not choose, about."""
+    if layer.rank == 1:
+        return _beside(layer)[1] / POSITIONS
+    return int((-(-_parts(layer) // POSITIONS)).sum()) / _places(layer)
 
 
 def _parts(layer: Layer) -> Table:
@@ -79,6 +111,11 @@ def _parts(layer: Layer) -> Table:
         along = [len(strip.output) for strip in by_output(axis, layer.transposed)]
         counts = np.multiply.outer(counts, np.array(along, np.int64)).ravel()
     return counts
+
+
+def _slower(layer: Layer, lanes: int) -> float:
+    """Time of a product here over that in full lanes: those that are wanted are fewer, and lanes are idle."""
+    return _waste(layer, lanes) / _filled_rows(layer, lanes)
 
 
 def _stride(layer: Layer) -> int:
@@ -99,20 +136,6 @@ def _waste(layer: Layer, lanes: int) -> float:
 def _row(layer: Layer) -> int:
     """Outputs of a row. A layer of one axis is taken for a long one."""
     return layer.output_size[-1] if layer.rank > 1 else LONG
-
-
-def can_last(layer: Layer, registers: int) -> bool:
-    """Whether the code computes the layer where a position's channels lie side by side: in one tile, if few enough."""
-    steps = layer.transposed or layer.axes[-1].stride == 1
-    return layer.groups == 1 and steps and 0 < layer.out_channels * _stride(layer) <= free(registers)[1]
-
-
-def suits_last(layer: Layer, lanes: int, registers: int) -> bool:
-    """Whether the family is the faster one there: the channels would leave lanes idle, and rows fill them."""
-    axis, stride = layer.axes[-1], _stride(layer)
-    if not can_last(layer, registers) or axis.kernel > CODE * stride:
-        return False
-    return 2 * layer.out_channels <= lanes and _row(layer) >= 2 * lanes * stride
 
 
 def _filled(count: int, lanes: int) -> float:
