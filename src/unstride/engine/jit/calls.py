@@ -98,10 +98,10 @@ class _Shared:
 
     def __init__(self, task: int, tables: Tables, weights: int | Late, bias: int, products: int) -> None:
         self._task, self._tables, self._bias = task, tables, bias
-        self._plan, self._tasks, self._step = tables.plan.ctypes.data, tables.task_count, tables.scratch
+        self._plan, self._tasks, self._step = address(tables.plan), tables.task_count, tables.scratch
         self._most = tables.task_count if products > PRODUCTS else 1
         if isinstance(weights, Late):
-            self._weights, self._pack = int(weights.record.ctypes.data), (weights.pack, weights.step)
+            self._weights, self._pack = address(weights.record), (weights.pack, weights.step)
         else:
             self._weights, self._pack = weights, (0, 0)
 

@@ -50,6 +50,8 @@ class Block:
     """address of its columns' offsets"""
     step: ir.Value
     """between input channels in the source"""
+    count: ir.Value
+    """columns that exist, if not all"""
 
     @property
     def row(self) -> int:
@@ -79,9 +81,10 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
 
     blocks, inputs, taps = field(Packing.BLOCKS), field(Packing.INPUTS), field(Packing.TAP_COUNT)
     first = c.mul(c.builder.urem(index, blocks), width)
+    left = c.sub(field(Packing.COLUMN_COUNT), first)
     source = c.add(field(Packing.SOURCE), c.mul(c.div(index, blocks), field(Packing.GROUP_STEP)))
     columns = c.add(field(Packing.COLUMNS), c.mul(first, WORD))
-    block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
+    block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP), left)
     step, offsets = c.mul(inputs, block.row), field(Packing.TAPS)
 
     def by_tap(pack: Pack, channels: int = 1) -> None:
@@ -101,9 +104,8 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
         else:
             by_tap(_vectors if beside == "columns" else _row)
 
-    left = c.sub(field(Packing.COLUMN_COUNT), first)
     if beside == "columns":
-        c.either(c.less(width - 1, left), whole, lambda: by_tap(partial(_first, left)))
+        c.either(c.less(width - 1, left), whole, lambda: by_tap(_first))
     else:
         whole()
     _task(module, c.done(), block.row)
@@ -125,7 +127,7 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
     group, channel, whole = c.div(index, inputs), c.builder.urem(index, inputs), c.div(count, width)
     source = c.add(field(Packing.SOURCE), c.mul(group, field(Packing.GROUP_STEP)))
     first = c.mul(channel, field(Packing.INPUT_STEP))
-    row = width * item
+    row, left = width * item, c.sub(count, c.mul(whole, width))
     tap_step = c.mul(inputs, row)
     step = c.mul(taps, tap_step)
     target = c.add(field(Packing.TARGET), c.mul(c.mul(group, blocks), step), c.mul(channel, row))
@@ -133,11 +135,11 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
         at = c.add(first, c.load(c.add(field(Packing.TAPS), c.mul(tap.index, WORD))))
         with c.loop(whole, [tap.values[0], field(Packing.COLUMNS)]) as each:
             to, columns = each.values
-            block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP))
+            block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP), left)
             _vectors(c, block, at, to)
             each.next = [c.add(to, step), c.add(columns, width * WORD)]
         with c.builder.if_then(c.less(whole, blocks)):
-            _first(c.sub(count, c.mul(whole, width)), c, block, at, to)
+            _first(c, block, at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
     c.done()
     return module
@@ -212,7 +214,7 @@ def _by_taps(
     def row(tap: ir.Value, to: ir.Value) -> ir.Value:
         return c.add(to, c.mul(c.load(c.add(places, c.mul(tap, WORD))), step))
 
-    with c.loop(block.width, step=lanes) as first:
+    with c.loop(c.minimum(block.count, block.width), step=lanes) as first:
         table = c.add(block.columns, c.mul(first.index, WORD))
         columns = [c.add(source, c.load(table, INT, number * WORD)) for number in range(lanes)]
         put = c.add(target, c.mul(first.index, size))
@@ -280,13 +282,18 @@ def _by_inputs(
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
-    """As many input channels, side by side in the source, as a vector has lanes."""
+    """As many input channels, side by side in the source, as a vector has lanes; vectors of the first columns."""
     lanes = block.kind.count
-    for first in range(0, block.width, lanes):
+
+    def square(first: int) -> None:
         starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
         columns = [c.load(c.add(block.source, offset, start), block.kind) for start in starts]
         for channel, row in enumerate(transposed(c, columns)):
             c.store(row, target, channel * block.row + first * block.item)
+
+    square(0)
+    for first in range(lanes, block.width, lanes):
+        c.either(c.less(first, block.count), partial(square, first))
 
 
 def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
@@ -296,11 +303,11 @@ def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
         c.store(c.load(start, block.kind, first * block.item), target, first * block.item)
 
 
-def _first(count: ir.Value, c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
+def _first(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
     """The same of the first columns, where no more exist; zeros for the others."""
     start = c.add(block.source, offset, c.load(block.columns))
     for first in range(0, block.width, block.kind.count):
-        mask = c.within(0, count, first, block.kind.count)
+        mask = c.within(0, block.count, first, block.kind.count)
         value = c.masked_load(c.add(start, first * block.item), mask, block.kind)
         c.store(value, target, first * block.item)
 
