@@ -127,8 +127,8 @@ def test_the_same_bits_for_any_number_of_threads(name: str, dtype: str, laid: An
 def test_several_tasks_share_a_gradient(name: str) -> None:
     made = LAYERS[name]
     bound = gradient.bind(made, 64, "float32", small_first=True, large_first=True)
-    assert bound.tables.task_count >= 2
-    assert bound.tables.task_count % bound.tables.splits == 0
+    assert bound.shared.task_count >= 2
+    assert bound.shared.task_count % bound.shared.splits == 0
 
 
 def test_taps_that_meet_nothing_are_zero() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import gcd, prod
 from typing import Any
@@ -123,22 +123,31 @@ class Bound:
     """A layer's code and tables, for one batch, type and layout of each side."""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape, self.tables = shape, tables(shape)
+        self.shape, self.dtype = shape, np.dtype(shape.form.dtype)
         self.held, self.order = shape.held
         form, layer = shape.form, shape.layer
-        self.plan, self.dtype = int(self.tables.plan.ctypes.data), np.dtype(form.dtype)
         pairs = layer.small_channels * (layer.large_channels // layer.groups)
         self.products = shape.batch * pairs * prod(axis.products for axis in layer.axes)
         self.task = binary.load(form.key, lambda target: kernels_gradient.emit(form, target)).address("task")
 
+    @cached_property
+    def shared(self) -> Tables:
+        """What threads need that share its tasks."""
+        return tables(self.shape, shared=True)
+
+    @cached_property
+    def alone(self) -> Tables:
+        """What a thread needs that does all."""
+        return tables(self.shape, shared=False)
+
     def __call__(self, small: Array, large: Array) -> Array:
         """The gradient from contiguous arrays of the two sides."""
-        made: Tables = self.tables
+        threads = num_threads() if self.products > PRODUCTS else 1
+        made = self.shared if threads > 1 else self.alone
         allocate = np.empty if made.fresh else np.zeros
         sums = allocate((made.splits, *self.held), self.dtype)
-        threads = num_threads() if self.products > PRODUCTS else 1
         scratch = take(made.scratch * threads)
-        addresses = (self.plan, address(small), address(large), address(sums), scratch.address)
+        addresses = (address(made.plan), address(small), address(large), address(sums), scratch.address)
         context = array("q", addresses)
         pool.run(self.task, context.buffer_info()[0], made.task_count, threads)
         give(scratch, made.scratch * threads)

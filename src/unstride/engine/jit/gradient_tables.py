@@ -48,13 +48,13 @@ class Tables:
     """the tables that the plan points to"""
 
 
-def tables(shape: Shape) -> Tables:
-    """The tables of a layer, and the plan that points to them."""
+def tables(shape: Shape, *, shared: bool) -> Tables:
+    """The tables of a layer, and the plan that points to them; its tasks are shared by threads, or one does all."""
     writer = _Writer(shape)
     limit = _enlarged(shape, writer, _limit(shape))
     for piece in pieces(shape.small_size, shape.batch, limit):
         writer.add(piece)
-    smalls, larges, splits = _sharing(shape, len(writer.chunks))
+    smalls, larges, splits = _sharing(shape, len(writer.chunks), shared=shared)
     cuts = [number * len(writer.chunks) // splits for number in range(splits + 1)]
     fresh = bool(writer.chunks) and all(writer.complete[cut] for cut in cuts[:-1])
     tasks = list(_tasks(shape, smalls, larges, cuts, fresh))
@@ -124,8 +124,12 @@ def _in_panels(shape: Shape, smalls: list[range]) -> bool:
     return not shape.form.lanewise and max(map(len, smalls)) > shape.widths[0]
 
 
-def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
-    """Ranges of small and of large channels of a group, and the number of ranges of chunks."""
+def _sharing(shape: Shape, chunks: int, *, shared: bool) -> tuple[list[range], list[range], int]:
+    """Ranges of small and of large channels of a group, and the number of ranges of chunks.
+
+    Ranges of chunks have sums of their own, so that they are the same however many threads there are; ranges of
+    channels change no sum, but each packs the other side again.
+    """
     small_width, large_width = shape.widths
     limits = [CHANNELS[0], max(CHANNELS[1], shape.larges) if shape.merged else CHANNELS[1]]
     size = prod(shape.held[0]) * shape.item
@@ -139,7 +143,7 @@ def _sharing(shape: Shape, chunks: int) -> tuple[list[range], list[range], int]:
     smalls, larges = cut()
     wanted = -(-TASKS // (shape.groups * len(smalls) * len(larges)))
     splits = max(1, min(chunks, wanted, PARTIAL // max(1, size)))
-    while shape.groups * len(smalls) * len(larges) * splits < TASKS:
+    while shared and shape.groups * len(smalls) * len(larges) * splits < TASKS:
         # to cut the large side costs less: each part packs the small one again
         counts = [min(limit, count) for limit, count in zip(limits, (shape.smalls, shape.larges), strict=True)]
         side = 1 if counts[1] >= 2 * FEWEST and not shape.merged else 0
