@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import NamedTuple, Protocol
@@ -44,8 +43,7 @@ Caller = Callable[[Array, Array, int, int], None]
 """the same, with the addresses of packed weights and bias"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Late:
+class Late(NamedTuple):
     """Weights that each worker packs block by block, when it needs them."""
 
     weights: Array

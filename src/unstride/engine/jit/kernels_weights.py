@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -90,24 +90,20 @@ def emit(dtype: str, width: int, lanes: int, beside: str) -> ir.Module:
     def by_tap(pack: Pack, channels: int = 1) -> None:
         """Pack so many channels at a time, each with all its taps; the last ones reach back."""
         with c.loop(inputs, step=channels) as channel:
-            first = c.minimum(channel.index, c.sub(inputs, channels)) if channels > 1 else channel.index
+            first = c.minimum(channel.index, c.sub(inputs, channels))
             at = c.mul(first, block.step)
             with c.loop(taps, [c.add(target, c.mul(first, block.row))]) as tap:
                 pack(c, block, c.add(at, c.load(c.add(offsets, c.mul(tap.index, WORD)))), tap.values[0])
                 tap.next = [c.add(tap.values[0], step)]
 
-    def whole() -> None:
-        if beside == "taps":
-            (_by_inputs if width == 1 else _by_taps)(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
-        elif beside == "inputs":
-            c.either(c.less(lanes - 1, inputs), lambda: by_tap(_square, lanes), lambda: by_tap(_row))
-        else:
-            by_tap(_vectors if beside == "columns" else _row)
-
-    if beside == "columns":
-        c.either(c.less(width - 1, left), whole, lambda: by_tap(_first))
+    if beside == "taps":
+        (_by_inputs if width == 1 else _by_taps)(c, block, target, inputs, taps, offsets, field(Packing.PLACES))
+    elif beside == "inputs":
+        c.either(c.less(lanes - 1, inputs), lambda: by_tap(_square, lanes), lambda: by_tap(_row))
+    elif beside == "columns":
+        c.either(c.less(width - 1, left), lambda: by_tap(_vectors), lambda: by_tap(_first))
     else:
-        whole()
+        by_tap(_row)
     _task(module, c.done(), block.row)
     return _whole_rows(module, kind, width, item) if beside == "columns" else module
 
@@ -214,7 +210,7 @@ def _by_taps(
     def row(tap: ir.Value, to: ir.Value) -> ir.Value:
         return c.add(to, c.mul(c.load(c.add(places, c.mul(tap, WORD))), step))
 
-    with c.loop(c.minimum(block.count, block.width), step=lanes) as first:
+    with c.loop(block.width, step=lanes) as first:
         table = c.add(block.columns, c.mul(first.index, WORD))
         columns = [c.add(source, c.load(table, INT, number * WORD)) for number in range(lanes)]
         put = c.add(target, c.mul(first.index, size))
@@ -282,18 +278,20 @@ def _by_inputs(
 
 
 def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
-    """As many input channels, side by side in the source, as a vector has lanes; vectors of the first columns."""
+    """As many input channels, side by side in the source, as a vector has lanes; zeros for vectors without columns."""
     lanes = block.kind.count
+
+    def write(first: int, rows: Sequence[ir.Value]) -> None:
+        for channel, row in enumerate(rows):
+            c.store(row, target, channel * block.row + first * block.item)
 
     def square(first: int) -> None:
         starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
-        columns = [c.load(c.add(block.source, offset, start), block.kind) for start in starts]
-        for channel, row in enumerate(transposed(c, columns)):
-            c.store(row, target, channel * block.row + first * block.item)
+        write(first, transposed(c, [c.load(c.add(block.source, offset, start), block.kind) for start in starts]))
 
-    square(0)
-    for first in range(lanes, block.width, lanes):
-        c.either(c.less(first, block.count), partial(square, first))
+    for first in range(0, block.width, lanes):
+        blank = [ir.Constant(block.kind, None)] * lanes
+        c.either(c.less(first, block.count), partial(square, first), partial(write, first, blank))
 
 
 def _vectors(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:

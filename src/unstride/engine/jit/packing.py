@@ -28,7 +28,9 @@ class Packing:
     block: int
     """address of the function that packs a block anywhere; 0 where all had better be packed at once"""
     shape: tuple[int, ...]
-    """blocks of columns, taps, input channels, columns; anything where a column does not exist"""
+    """blocks of columns, taps, input channels, columns; zeros, or the last column again, where one does not exist"""
+    size: int
+    """bytes of a block"""
     kept: tuple[Table, ...]
 
     @classmethod
@@ -61,7 +63,7 @@ class Packing:
         elif beside == "columns" and prod(shape) * item >= BY_ROWS:
             task, count = "row", groups[0] * inputs[0]
         block = code.address("block") if task == "task" else 0
-        return cls(record, code.address(task), count, block, shape, (taps, places, order))
+        return cls(record, code.address(task), count, block, shape, prod(shape[1:]) * item, (taps, places, order))
 
     def pack(self, weights: Array, packed: Array) -> None:
         """Fill an array of the ``shape``."""

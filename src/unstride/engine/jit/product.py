@@ -338,7 +338,7 @@ class Product:
             return None
         record = made.record.copy()
         record[0] = address(weights)
-        return Late(weights, record, made.block, prod(made.shape[1:]) * self.dtype.itemsize)
+        return Late(weights, record, made.block, made.size)
 
     def _packing(self, strides: tuple[int, ...]) -> Packing:
         made = self.packings.get(strides)

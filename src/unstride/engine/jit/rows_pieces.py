@@ -123,10 +123,12 @@ class Pieces:
             yield places, range(first, max(first, last))
 
     def _fits(self, elements: int) -> int:
-        """How often so many inputs of all channels of a group fit the cache, where they are packed."""
+        """How often so many inputs of all channels of a group fit the cache, where they are packed or have one axis."""
         shape = self.shape
-        size = elements * shape.group_inputs * shape.item
-        return CACHED * self.scale // max(1, size) if shape.packs else CACHED
+        if not shape.packs and shape.layer.rank > 1:
+            return CACHED
+        # inputs that are not packed are there once
+        return CACHED * (self.scale if shape.packs else 2) // max(1, elements * shape.group_inputs * shape.item)
 
     def _piece(self, choice: tuple[tuple[range, range], ...]) -> Piece:
         first, last = 0, 0

@@ -12,6 +12,7 @@ import numpy as np
 from ...geometry import Axis, Layer
 from ..boxes import by_output
 from .ends import End
+from .memory import ALIGNMENT
 from .rows_records import Form, Shifts
 from .target import FEW_REGISTERS, Target
 from .transpose import SHUFFLED
@@ -20,6 +21,8 @@ WIDEST = 8
 """vectors of inputs of a tile at one shift"""
 PACKED_INPUTS, PACKED_PRODUCTS = 4, 16
 """input channels of a group, and products of each input, from which on packing them pays"""
+PAGES = 192
+"""input channels, each in its own page, up to which it does not along a single axis, where a vector is a cache line"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,8 @@ class Shape:
         products = (
             prod(self.layer.kernel) * self.group_outputs / (prod(self.layer.stride) if not self.layer.transposed else 1)
         )
-        return self.last or (self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS)
+        near = self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT and self.group_inputs <= PAGES
+        return self.last or (not near and self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS)
 
     @property
     def blocks(self) -> int:
