@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unstride.engine.jit import packing
+from unstride.engine.jit import packing, product
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.target import host
 from unstride.geometry import Axis, Layer
@@ -38,3 +38,18 @@ def test_weights_of_columns_that_lie_apart(inputs: int, first: bool) -> None:
             found = computed(layer, x.astype(dtype), array, first=first)
             np.testing.assert_array_equal(found, defined(layer, x.astype(dtype), array), said)
     assert form.flavour == "dot" or inputs == 3
+
+
+@pytest.mark.parametrize("columns", [6, 38, 70, 600])
+@pytest.mark.parametrize("inputs", [5, 16, 47, 300])
+def test_lanes_without_columns_hold_numbers(inputs: int, columns: int) -> None:
+    """Zeros or a column again: what lies there is computed with, and what reads packed places would take it for one."""
+    layer = Layer((Axis(2, 5, 3, 2), Axis(2, 5, 3, 2)), inputs, columns)
+    _, weights, *_ = Numbers(6).arrays(layer)
+    for turned in (layer, layer.adjoint):
+        shape = cut(turned, "float32", End(), host(), first=False)
+        for said, array in orders(weights.astype(np.float32)).items():
+            made = product.packing(shape, array.strides)
+            packed = np.full(made.shape, np.nan, np.float32)
+            made.pack(array, packed)
+            assert set(np.unique(packed)) <= {0, *np.unique(weights)}, said
