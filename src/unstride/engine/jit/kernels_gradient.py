@@ -76,8 +76,9 @@ def _leave(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
     """``leave(tile, sums, row, rows, columns, fresh)``: the columns that exist of a tile, to where they belong."""
     c = Code(module, "leave", 6, internal=True)
     tile, sums, row, rows, columns, fresh = c.arguments
-    kept, span = true(c, fresh), kind.count * form.item
-    masks = [c.within(0, columns, v * kind.count, kind.count) for v in range(form.vectors)]
+    kept = true(c, fresh)
+    firsts = range(0, form.vectors * kind.count, kind.count)
+    masks = [c.within(0, columns, first, kind.count) for first in firsts]
 
     def write(at: ir.Value, to: ir.Value, mask: ir.Value | None = None) -> None:
         before = c.load(to, kind) if mask is None else c.masked_load(to, mask, kind)
@@ -88,14 +89,11 @@ def _leave(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
 
     with c.loop(rows, [tile, sums]) as each:
         source, target = each.values
-        for v, mask in enumerate(masks):
-            at, to, end = c.add(source, v * span), c.add(target, v * span), (v + 1) * kind.count - 1
-
-            def some(at: ir.Value = at, to: ir.Value = to, mask: ir.Value = mask, first: int = v * kind.count) -> None:
-                c.either(c.less(first, columns), partial(write, at, to, mask))
-
-            c.either(c.less(end, columns), partial(write, at, to), some)
-        each.next = [c.add(source, form.vectors * span), c.add(target, row)]
+        for first, mask in zip(firsts, masks, strict=True):
+            whole = partial(write, c.add(source, first * form.item), c.add(target, first * form.item))
+            some = partial(c.either, c.less(first, columns), partial(whole, mask))
+            c.either(c.less(first + kind.count - 1, columns), whole, some)
+        each.next = [c.add(source, form.vectors * kind.count * form.item), c.add(target, row)]
     return c.done()
 
 

@@ -28,14 +28,13 @@ FAR = 16
 INPUT, OUTPUT, WRITE = 1.0, 1.2, 0.3
 """vectors of multiply-adds: to bring the channels of an input and of an output side by side, as the other family must;
 to write an output here, where lanes are full"""
-TILE, PART = 50, 100
-"""the same for each of the other family's tiles, and for the outputs that meet the same taps, however few"""
-SLOWER_LAST, TILE_LAST = 1.2, 20
-"""time of a product where channels lie side by side, and of such a tile, which packs nothing there"""
+TILE, PART, WEIGHT = 50, 100, 4.0
+"""the same for each of the other family's tiles, for the outputs that meet the same taps, however few, and for a weight
+here, where the other family brings them into order by vectors"""
+TILE_LAST, SLOWER_LAST = 20, 1.2
+"""where channels lie side by side: the same for such a tile, which packs nothing, and the time of a product here"""
 POSITIONS, COLUMNS = 8, 2
-"""positions and vectors of columns of most of its tiles"""
-WEIGHT = 4.0
-"""the same for a weight: the other family brings them into order by vectors"""
+"""positions, and vectors of columns, of most of the other family's tiles"""
 SCARCE = 1.05
 """time of a product in a tile of rows over that in a tile of channels, where registers are few"""
 LENGTH = 0.96

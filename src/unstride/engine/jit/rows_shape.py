@@ -263,11 +263,13 @@ class Shape:
     @property
     def packs(self) -> bool:
         """Whether inputs are packed: where a packed one is read often enough, or channels lie between them."""
+        in_line = self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT
+        if self.last or (in_line and self.group_inputs <= PAGES):
+            return self.last
         products = (
             prod(self.layer.kernel) * self.group_outputs / (prod(self.layer.stride) if not self.layer.transposed else 1)
         )
-        near = self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT and self.group_inputs <= PAGES
-        return self.last or (not near and self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS)
+        return self.group_inputs >= PACKED_INPUTS and products >= PACKED_PRODUCTS
 
     @property
     def blocks(self) -> int:
