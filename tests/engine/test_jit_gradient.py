@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from unstride.engine import execute, threads
 from unstride.engine.jit import gradient, gradient_tables
+from unstride.engine.jit.gradient_records import Plan
+from unstride.engine.jit.gradient_shape import Shape
+from unstride.engine.jit.kernels_panels import Form
 from unstride.engine.plan import plan
 from unstride.geometry import Axis, Layer
 
@@ -203,3 +206,14 @@ def test_products_decide_whether_threads_share(transposed: bool, groups: int) ->
     made = Layer((Axis(12, 24, 2, 2), Axis(16, 32, 2, 2)), 64, 128, groups=groups, transposed=transposed)
     found = gradient.bind(made, 3, "float32", small_first=True, large_first=True).products
     assert found == 3 * 64 * 128 // groups * prod(axis.products for axis in made.axes)
+
+
+def test_ranges_of_channels_are_read_as_their_whole() -> None:
+    """Panels let tiles read whole vectors: a range that would fit a tile by itself is the end of an array."""
+    layer = Layer((Axis(3, 3, 1),), 150, 8)
+    form = Form("float32", 4, 4, small_lanes=True)
+    for lanes in (8, 16):
+        shape = Shape(layer, 1, form, lanes, small_first=False, large_first=False)
+        made = gradient_tables.tables(shape, shared=True)
+        assert made.task_count > 1
+        assert made.plan[Plan.PANELS]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import numpy as np
 import pytest
 
-from unstride.engine.jit import packing, product
+from unstride.engine.jit import packing, plans, product
 from unstride.engine.jit.ends import End
 from unstride.engine.jit.target import host
 from unstride.geometry import Axis, Layer
@@ -53,3 +56,23 @@ def test_lanes_without_columns_hold_numbers(inputs: int, columns: int) -> None:
             packed = np.full(made.shape, np.nan, np.float32)
             made.pack(array, packed)
             assert set(np.unique(packed)) <= {0, *np.unique(weights)}, said
+
+
+def test_a_call_that_packs_weights_keeps_what_says_how_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread's record would take its place in memory."""
+    layer = Layer((Axis(2, 5, 3, 2), Axis(2, 5, 3, 2)), 47, 70)
+    bound, (_, weights, *_) = plans.bind(layer, 1, "float32", End(), channels_first=False), Numbers(7).arrays(layer)
+    records, late = [], bound.family.late
+
+    def watched(given: Any) -> Any:
+        found = late(given)
+        assert found is not None
+        records.append(weakref.ref(found.record))
+        return found
+
+    monkeypatch.setattr(bound.family, "late", watched)
+    starter = bound.late(weights.astype(np.float32), 0)
+    assert starter is not None
+    assert records[0]() is not None
+    del starter
+    assert records[0]() is None

@@ -317,9 +317,12 @@ def suits(layer: Layer, lanes: int, registers: int, *, first: bool = True) -> bo
 
 def test_what_suits() -> None:
     few = partial(suits, lanes=8, registers=16)
-    for layer, idle, chosen in ((square(96, 3, 2, 1, 3, 3), 8 / 3, True), (square(20, 4, 2, 1, 8, 4), 1, False)):
-        assert rows.suits_last(layer, 8, 16, idle) is chosen
+    for layer, other, chosen in ((square(96, 3, 2, 1, 3, 3), 8 / 3, True), (square(20, 4, 2, 1, 8, 4), 1, False)):
+        assert rows.suits_last(layer, 8, 16, other) is chosen
     assert not rows.can_last(square(96, 3, 2, 1, 3, 8), 16)
+    # what is interleaved by halves is written sooner than 23 vectors of which each gives to all
+    for channels in (16, 23):
+        assert rows.suits_last(square(64, 1, 1, 0, 1, channels), 16, 32, 32 / channels) is (channels == 16)
     assert few(square(32, 4, 2, 1, 64, 3))
     assert few(square(128, 4, 2, 1, 21, 21, 21))
     assert not few(square(32, 4, 2, 1, 64, 3), first=False)
@@ -345,7 +348,8 @@ def test_many_parts_of_few_outputs_are_rows(first: bool) -> None:
         tuple(Axis(small, large, kernel, stride, 1, before) for small, large, kernel, stride, before in steps), 1, 2
     )
     short = Layer((Axis(144, 281, 4, 2), Axis(3, 5, 7, 6)), 113, 1)
-    for layer, family in ((parts, rows.Rows), (short, Product)):
+    few = first or rows.can_last(parts, host().registers)
+    for layer, family in ((parts, rows.Rows if few else Product), (short, Product)):
         assert isinstance(plans.bind(layer, 1, "float32", End(), channels_first=first).family, family)
 
 

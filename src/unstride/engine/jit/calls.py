@@ -92,10 +92,10 @@ def late_starter(task: int, tables: Tables, late: Late, bias: int, products: int
 class _Shared:
     """The tasks done by the pool, or by the caller where they are few."""
 
-    __slots__ = ("_bias", "_most", "_pack", "_plan", "_step", "_tables", "_task", "_tasks", "_weights")
+    __slots__ = ("_bias", "_held", "_most", "_pack", "_plan", "_step", "_tables", "_task", "_tasks", "_weights")
 
     def __init__(self, task: int, tables: Tables, weights: int | Late, bias: int, products: int) -> None:
-        self._task, self._tables, self._bias = task, tables, bias
+        self._task, self._tables, self._bias, self._held = task, tables, bias, weights
         self._plan, self._tasks, self._step = address(tables.plan), tables.task_count, tables.scratch
         self._most = tables.task_count if products > PRODUCTS else 1
         if isinstance(weights, Late):

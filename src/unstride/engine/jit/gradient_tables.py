@@ -77,7 +77,7 @@ def tables(shape: Shape, *, shared: bool) -> Tables:
             small_plane * layer.small_channels,
             large_plane * layer.large_channels,
             *(*Strides.packed(shape.large_size, item).axes, 0, 0)[:2],
-            _in_panels(shape, smalls),
+            _in_panels(shape),
             _row(shape),
             layer.axes[-1].dilation,
             edge,
@@ -120,8 +120,9 @@ def _enlarged(shape: Shape, writer: _Writer, limit: int) -> int:
     return limit
 
 
-def _in_panels(shape: Shape, smalls: list[range]) -> bool:
-    return not shape.form.lanewise and max(map(len, smalls)) > shape.widths[0]
+def _in_panels(shape: Shape) -> bool:
+    """Whether the small side is gathered in panels: tiles read whole vectors, also of the last channels of a range."""
+    return not shape.form.lanewise and shape.smalls > shape.widths[0]
 
 
 def _sharing(shape: Shape, chunks: int, *, shared: bool) -> tuple[list[range], list[range], int]:

@@ -91,8 +91,8 @@ def _leave(module: ir.Module, form: Form, kind: ir.VectorType) -> ir.Function:
         source, target = each.values
         for first, mask in zip(firsts, masks, strict=True):
             whole = partial(write, c.add(source, first * form.item), c.add(target, first * form.item))
-            some = partial(c.either, c.less(first, columns), partial(whole, mask))
-            c.either(c.less(first + kind.count - 1, columns), whole, some)
+            part = partial(c.either, c.less(first, columns), partial(whole, mask))
+            c.either(c.less(first + kind.count - 1, columns), whole, part)
         each.next = [c.add(source, form.vectors * kind.count * form.item), c.add(target, row)]
     return c.done()
 

@@ -51,7 +51,7 @@ class Block:
     step: ir.Value
     """between input channels in the source"""
     count: ir.Value
-    """columns that exist, if not all"""
+    """columns of its group from its first one on: fewer than its width, if it is the last"""
 
     @property
     def row(self) -> int:
@@ -131,11 +131,10 @@ def _whole_rows(module: ir.Module, kind: ir.VectorType, width: int, item: int) -
         at = c.add(first, c.load(c.add(field(Packing.TAPS), c.mul(tap.index, WORD))))
         with c.loop(whole, [tap.values[0], field(Packing.COLUMNS)]) as each:
             to, columns = each.values
-            block = Block(width, kind, item, source, columns, field(Packing.INPUT_STEP), left)
-            _vectors(c, block, at, to)
+            _vectors(c, Block(width, kind, item, source, columns, field(Packing.INPUT_STEP), c.constant(width)), at, to)
             each.next = [c.add(to, step), c.add(columns, width * WORD)]
         with c.builder.if_then(c.less(whole, blocks)):
-            _first(c, block, at, to)
+            _first(c, Block(width, kind, item, source, columns, field(Packing.INPUT_STEP), left), at, to)
         tap.next = [c.add(tap.values[0], tap_step)]
     c.done()
     return module
@@ -289,8 +288,9 @@ def _square(c: Code, block: Block, offset: ir.Value, target: ir.Value) -> None:
         starts = (c.load(block.columns, INT, (first + column) * WORD) for column in range(lanes))
         write(first, transposed(c, [c.load(c.add(block.source, offset, start), block.kind) for start in starts]))
 
-    for first in range(0, block.width, lanes):
-        blank = [ir.Constant(block.kind, None)] * lanes
+    square(0)
+    blank = [ir.Constant(block.kind, None)] * lanes
+    for first in range(lanes, block.width, lanes):
         c.either(c.less(first, block.count), partial(square, first), partial(write, first, blank))
 
 

@@ -97,13 +97,13 @@ def _family(layer: Layer, batch: int, dtype: str, end: End, channels_first: bool
     target = host()
     lanes = target.lanes(np.dtype(dtype).itemsize)
     form, wide = _form(layer, dtype, end, channels_first, target)
-    idle = _idling(like, form.flavour, layer.stride[-1] if wide else 1, lanes, target)
-    if end.stored is None and rows.suits(like, channels_first, lanes, target.registers, idle):
+    other = _slower(like, form.flavour, layer.stride[-1] if wide else 1, lanes, target)
+    if end.stored is None and rows.suits(like, channels_first, lanes, target.registers, other):
         return rows.Rows(layer, batch, dtype, end, target)
     if end.stored is None and not channels_first and depthwise.suits(like, target.registers):
         return depthwise.Depthwise(layer, batch, dtype, end, target)
     plain = not channels_first and end.stored is None and form.flavour == "broadcast"
-    if plain and rows.suits_last(like, lanes, target.registers, idle):
+    if plain and rows.suits_last(like, lanes, target.registers, other):
         return rows.Rows(layer, batch, dtype, end, target, last=True)
     return Product(Shape(layer, batch, form, target, wide))
 
@@ -131,10 +131,10 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Targ
     return Form(dtype, vectors, end, packs, unpacks, transposes, shuffled, flavour, last, wide, chains), wide
 
 
-def _idling(layer: Layer, flavour: str, phases: int, lanes: int, target: Target) -> float:
+def _slower(layer: Layer, flavour: str, phases: int, lanes: int, target: Target) -> float:
     """Time of a product in the product family, over that in full lanes of columns."""
     columns = layer.out_channels // layer.groups * phases
-    return _dot(layer, columns, lanes, target) if flavour == "dot" else 1 / (1 - _idle(columns, lanes))
+    return _dot(layer, columns, lanes, target) if flavour == "dot" else -(-columns // lanes) * lanes / columns
 
 
 def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Target) -> bool:

@@ -31,8 +31,9 @@ to write an output here, where lanes are full"""
 TILE, PART, WEIGHT = 50, 100, 4.0
 """the same for each of the other family's tiles, for the outputs that meet the same taps, however few, and for a weight
 here, where the other family brings them into order by vectors"""
-TILE_LAST, SLOWER_LAST = 20, 1.2
-"""where channels lie side by side: the same for such a tile, which packs nothing, and the time of a product here"""
+TILE_LAST, SHUFFLE, SLOWER_LAST = 20, 0.52, 1.2
+"""where channels lie side by side: the same for such a tile, which packs nothing; for a shuffle here; a product's time
+"""
 POSITIONS, COLUMNS = 8, 2
 """positions, and vectors of columns, of most of the other family's tiles"""
 SCARCE = 1.05
@@ -45,10 +46,10 @@ LONG = 2**16
 """outputs of a long row"""
 
 
-def suits(layer: Layer, channels_first: bool, lanes: int, registers: int, idle: float) -> bool:
+def suits(layer: Layer, channels_first: bool, lanes: int, registers: int, other: float) -> bool:
     """Whether the family is the faster one for a layer: its sums take less time than the other's, which packs more.
 
-    ``idle`` is how many times as long the other family takes for a product as it would in full lanes.
+    ``other`` is how many times as long the other family takes for a product as it would in full lanes.
     """
     if not channels_first or not _can(layer):
         return False
@@ -62,7 +63,7 @@ def suits(layer: Layer, channels_first: bool, lanes: int, registers: int, idle: 
     packing += TILE * -(-outputs // (COLUMNS * lanes)) * _tiles(layer)
     if layer.rank > 1:
         packing += (PART * len(_parts(layer)) - WEIGHT * products) / _places(layer)
-    return products * (rows - idle) <= lanes * packing
+    return products * (rows - other) <= lanes * packing
 
 
 def can_last(layer: Layer, registers: int) -> bool:
@@ -70,13 +71,25 @@ def can_last(layer: Layer, registers: int) -> bool:
     return layer.groups == 1 and _can(layer) and 0 < layer.out_channels * _stride(layer) <= free(registers)[1]
 
 
-def suits_last(layer: Layer, lanes: int, registers: int, idle: float) -> bool:
+def suits_last(layer: Layer, lanes: int, registers: int, other: float) -> bool:
     """Whether the family is the faster one there, where the other packs nothing."""
     if not can_last(layer, registers):
         return False
     products = layer.in_channels * layer.out_channels * prod(layer.kernel)
-    packing = INPUT * layer.in_channels * _beside(layer)[0]
-    return products * (SLOWER_LAST * _slower(layer, lanes) - idle) <= lanes * (TILE_LAST * _tiles(layer) - packing)
+    ins, outs = _beside(layer)
+    shuffles = SHUFFLE * _shuffles(layer.out_channels * _stride(layer), lanes) * layer.out_channels * outs
+    saved = lanes * (TILE_LAST * _tiles(layer) - INPUT * layer.in_channels * ins) - shuffles
+    return products * (SLOWER_LAST * _slower(layer, lanes) - other) <= saved
+
+
+def _shuffles(count: int, lanes: int) -> int:
+    """For each of so many vectors that are interleaved: halves while they are even, then one of each to every vector.
+
+    >>> _shuffles(6, 16), _shuffles(16, 16), _shuffles(17, 16)
+    (3, 4, 15)
+    """
+    even = count & -count
+    return even.bit_length() - 1 + min(count // even, lanes) - 1
 
 
 def _can(layer: Layer) -> bool:

@@ -127,7 +127,7 @@ class Pieces:
         shape = self.shape
         if not shape.packs and shape.layer.rank > 1:
             return CACHED
-        # inputs that are not packed are there once
+        # those that are packed are there twice, as they were given, too
         return CACHED * (self.scale if shape.packs else 2) // max(1, elements * shape.group_inputs * shape.item)
 
     def _piece(self, choice: tuple[tuple[range, range], ...]) -> Piece:

@@ -22,7 +22,7 @@ WIDEST = 8
 PACKED_INPUTS, PACKED_PRODUCTS = 4, 16
 """input channels of a group, and products of each input, from which on packing them pays"""
 PAGES = 192
-"""input channels, each in its own page, up to which it does not along a single axis, where a vector is a cache line"""
+"""input channels, each in its own page, up to which it never does along a single axis, if a vector is a cache line"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +262,11 @@ class Shape:
 
     @property
     def packs(self) -> bool:
-        """Whether inputs are packed: where a packed one is read often enough, or channels lie between them."""
-        in_line = self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT
-        if self.last or (in_line and self.group_inputs <= PAGES):
-            return self.last
+        """Whether inputs are packed: where channels lie between them, or a packed one is read often enough."""
+        if self.last:
+            return True
+        if self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT and self.group_inputs <= PAGES:
+            return False
         products = (
             prod(self.layer.kernel) * self.group_outputs / (prod(self.layer.stride) if not self.layer.transposed else 1)
         )
