@@ -134,7 +134,7 @@ def _form(layer: Layer, dtype: str, end: End, channels_first: bool, target: Targ
 def _slower(layer: Layer, flavour: str, phases: int, lanes: int, target: Target) -> float:
     """Time of a product in the product family, over that in full lanes of columns."""
     columns = layer.out_channels // layer.groups * phases
-    return _dot(layer, columns, lanes, target) if flavour == "dot" else -(-columns // lanes) * lanes / columns
+    return _dot(layer, columns, lanes, target) if flavour == "dot" else 1 / rows.filled(columns, lanes)
 
 
 def _suits_dot(layer: Layer, idle: float, columns: int, lanes: int, target: Target) -> bool:
@@ -159,7 +159,7 @@ def _dot(layer: Layer, columns: int, lanes: int, target: Target) -> float:
 
 def _idle(columns: int, lanes: int) -> float:
     """The part of the lanes that has no column."""
-    return 1 - columns / (-(-columns // lanes) * lanes)
+    return 1 - rows.filled(columns, lanes)
 
 
 def _vectors(columns: int, lanes: int) -> int:

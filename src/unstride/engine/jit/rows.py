@@ -137,7 +137,7 @@ def _stride(layer: Layer) -> int:
 
 def _filled_rows(layer: Layer, lanes: int) -> float:
     """The part of the lanes that the places of a row fill."""
-    return LENGTH if layer.rank == 1 else _filled(-(-layer.output_size[-1] // _stride(layer)), lanes) or 1.0
+    return LENGTH if layer.rank == 1 else filled(-(-layer.output_size[-1] // _stride(layer)), lanes) or 1.0
 
 
 def _waste(layer: Layer, lanes: int) -> float:
@@ -150,7 +150,7 @@ def _row(layer: Layer) -> int:
     return layer.output_size[-1] if layer.rank > 1 else LONG
 
 
-def _filled(count: int, lanes: int) -> float:
+def filled(count: int, lanes: int) -> float:
     """The part of the lanes of as many vectors as it takes that hold something."""
     return count / (-(-count // lanes) * lanes) if count else 0.0
 

@@ -262,7 +262,7 @@ class Shape:
 
     @property
     def packs(self) -> bool:
-        """Whether inputs are packed: where channels lie between them, or a packed one is read often enough."""
+        """Whether inputs are packed: where channels lie between them, or they are read often and lie far apart."""
         if self.last:
             return True
         if self.layer.rank == 1 and self.target.vector_bytes == ALIGNMENT and self.group_inputs <= PAGES:
